@@ -1,0 +1,14 @@
+"""`python -m telegram_channel` is the same as `telegram-channel`."""
+
+import sys
+
+
+def main() -> int:
+    """Run the command line; returns the exit code."""
+    from telegram_channel.cli import main as run  # noqa: PLC0415 - nothing is imported before it is needed
+
+    return run(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

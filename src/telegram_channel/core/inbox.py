@@ -1,0 +1,135 @@
+"""Messages on their way to the session: their states and the moves between them.
+
+STORED → EMITTED → READ → ANSWERED. EMITTED → STORED at most once, after a new handshake or without
+proof of reading. → EXPIRED when it can no longer be delivered, QUARANTINED when it twice could not.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+
+from telegram_channel.core.ids import ChatId, EntryId, FileRef, MessageId, SessionId, UpdateId
+from telegram_channel.core.messages import Deliverable
+
+
+class DeliveryState(StrEnum):
+    """How far a message got. Each state is backed by a fact, never by a hope."""
+
+    STORED = "stored"
+    """Committed to disk; the session has not been given it (again)."""
+    EMITTED = "emitted"
+    """Written to the session, which never acknowledges: nothing is proven."""
+    READ = "read"
+    """The session did something that shows it read it."""
+    ANSWERED = "answered"
+    """A reply to the chat was sent after it was read."""
+    EXPIRED = "expired"
+    """Given up, and the chat was told."""
+    QUARANTINED = "quarantined"
+    """Could not be turned into an event twice; kept and reported."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self in (DeliveryState.ANSWERED, DeliveryState.EXPIRED, DeliveryState.QUARANTINED)
+
+
+class FetchState(StrEnum):
+    """How far the download beside the queue got."""
+
+    NONE = "none"
+    """There is nothing to fetch."""
+    WANTED = "wanted"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """The download that belongs to an entry; `path` when DONE, `cause` when FAILED."""
+
+    state: FetchState = FetchState.NONE
+    file: FileRef | None = None
+    path: str = ""
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InboxEntry:
+    """One message in the inbox, with everything delivery needs to know about it."""
+
+    entry: EntryId
+    """0 until the store gives it its position."""
+    update: UpdateId
+    chat: ChatId
+    message: MessageId
+    inbound: Deliverable
+    stored_at: datetime
+    state: DeliveryState = DeliveryState.STORED
+    session: SessionId | None = None
+    """Who was given it last."""
+    emitted_at: datetime | None = None
+    redelivered: bool = False
+    """Whether its one redelivery is used up."""
+    noticed: bool = False
+    """Whether the chat was told that nobody seems to read it."""
+    acknowledged: bool = False
+    """Whether the chat shows 👀 for it."""
+    fetch: Fetch = Fetch()
+
+
+def _no_facts() -> Mapping[str, str]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A change to entries, applied by the store only where `only_from` still holds.
+
+    None leaves a field as it is.
+    """
+
+    entries: tuple[EntryId, ...]
+    only_from: tuple[DeliveryState, ...]
+    state: DeliveryState | None = None
+    session: SessionId | None = None
+    emitted_at: datetime | None = None
+    redelivered: bool | None = None
+    noticed: bool | None = None
+    acknowledged: bool | None = None
+    fetch: Fetch | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinedUpdate:
+    """An update nobody understood, as `status` reports it."""
+
+    update: UpdateId
+    reason: str
+    at: datetime
+    content: str
+    """The raw update of an admitted sender, or the skeleton of anybody else's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What one batch means: stored in one step together with the cursor."""
+
+    entries: tuple[InboxEntry, ...] = ()
+    quarantined: tuple[QuarantinedUpdate, ...] = ()
+    seen: tuple[UpdateId, ...] = ()
+    """Every update of the batch, so that a second copy is dropped by equality."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many entries are in which state; quarantined updates are counted in with their state."""
+
+    by_state: Mapping[DeliveryState, int] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def queued(self) -> int:
+        """Waiting to be given to a session."""
+        return self.by_state.get(DeliveryState.STORED, 0)
