@@ -99,6 +99,9 @@ class Inbox(Protocol):
     async def unanswered(self, chat: ChatId) -> tuple[InboxEntry, ...]:
         """Entries of a chat in EMITTED or READ, in the order they were received."""
 
+    async def awaiting(self, since: datetime) -> tuple[InboxEntry, ...]:
+        """Entries in EMITTED or READ that were emitted at or after `since`, in the order received."""
+
     async def to_fetch(self, limit: int = 50) -> tuple[InboxEntry, ...]:
         """Entries that wait for a download, in the order they were received."""
 

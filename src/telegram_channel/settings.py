@@ -106,7 +106,7 @@ class Settings(BaseSettings):
     poll: Literal["auto", "always", "never"] = "auto"
     """`auto`: only in a session that was started with us as a channel."""
     proxy: str | None = None
-    redeliver_after_s: float = Field(default=120, ge=1)
+    redeliver_after_s: float = Field(default=300, ge=1)
     """How long an event may stay without proof of reading while the session is idle."""
     typing_at_most_s: float = Field(default=600, ge=0)
     poll_timeout_s: int = Field(default=25, ge=1, le=50)

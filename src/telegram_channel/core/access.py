@@ -1,16 +1,21 @@
 """Who is let in: the access book as a value, and the decisions that read it.
 
 Everything fails closed. The empty state admits nobody; an unknown role, chat or policy admits nobody.
-Changes made by the operator are in `bridge.admin`, pairing codes in `core.pairing`.
+Decisions look at who speaks, never at who else is in the room. Changes made by the operator are in
+`bridge.admin`, pairing codes in `core.pairing`.
 """
 
+import re
+import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
-from telegram_channel.core.ids import ChatId, SenderId
+from telegram_channel.core.ids import ChatId, SenderId, private_chat
+from telegram_channel.core.messages import ChatKind, InboundMessage, Place
+from telegram_channel.core.pairing_rules import RULES, PairingRules
 
 
 class Role(StrEnum):
@@ -83,6 +88,12 @@ class PendingPairing:
     expires_at: datetime | None = None
     reminder_owed: bool = False
     reminded: bool = False
+    sent: bool = False
+    """Whether the chat was told the code. A code that was stored and not sent is made anew."""
+
+    def is_live(self, now: datetime, rules: PairingRules = RULES) -> bool:
+        """Whether it still counts; one whose code is owed expires like one that has it."""
+        return now < (self.expires_at or self.asked_at + rules.code_lifetime)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +138,219 @@ class AccessState:
     invitations: tuple[Invitation, ...] = ()
     wrong_codes: Mapping[str, WrongCodes] = field(default_factory=_no_wrong_codes)
     """By who typed them: a sender id, or `operator`."""
+
+    @property
+    def has_owner(self) -> bool:
+        """Whether anybody in the book is an owner."""
+        return any(person.role is Role.OWNER for person in self.senders.values())
+
+
+class Refusal(StrEnum):
+    """Why somebody is refused. Refusals are silent: this is for tests and the audit, never for the chat."""
+
+    UNKNOWN_SENDER = "unknown_sender"
+    UNKNOWN_GROUP = "unknown_group"
+    NOT_ADDRESSED = "not_addressed"
+    """Said in a group, not to the bot."""
+    UNSUITABLE_CHAT = "unsuitable_chat"
+    """Neither a private chat with its own sender nor a group."""
+    CLOSED = "closed"
+    TOO_MANY_PENDING = "too_many_pending"
+    CODE_ON_ITS_WAY = "code_on_its_way"
+    REMINDED = "reminded"
+    """They have their code and their one reminder."""
+    LOCKED_OUT = "locked_out"
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """They may talk, as this role."""
+
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """They may ask to come in: a code is owed, or a reminder of the one they have."""
+
+    reminder: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Nothing happens, and nothing is said."""
+
+    reason: Refusal
+
+
+Admission = Admit | Challenge | Refuse
+
+
+def admit(
+    state: AccessState, place: Place, now: datetime, *, addressed: bool, rules: PairingRules = RULES
+) -> Admission:
+    """Decide about one thing that somebody did in a chat.
+
+    `addressed` matters in groups only: see `is_addressed`. What is done to the bot's own messages
+    (a button, a reaction) is addressed. Whoever has no sender id (anonymous admins, channels) must be
+    refused before.
+    """
+    match place.chat_kind:
+        case ChatKind.PRIVATE if place.chat == private_chat(place.sender):
+            return _admit_alone(state, place.sender, now, rules)
+        case ChatKind.GROUP:
+            return _admit_in_group(state, place, addressed=addressed)
+        case _:
+            return Refuse(Refusal.UNSUITABLE_CHAT)
+
+
+def _admit_alone(state: AccessState, sender: SenderId, now: datetime, rules: PairingRules) -> Admission:
+    if person := state.senders.get(sender):
+        return Admit(person.role)
+    if state.policy is Policy.PAIRING:
+        return _challenge(state, sender, now, rules)
+    return Refuse(Refusal.CLOSED if state.policy is Policy.CLOSED else Refusal.UNKNOWN_SENDER)
+
+
+def _challenge(state: AccessState, sender: SenderId, now: datetime, rules: PairingRules) -> Admission:
+    if locked_until(state, sender, now):
+        return Refuse(Refusal.LOCKED_OUT)
+    live = [pending for pending in state.pending if pending.is_live(now, rules)]
+    for pending in live:
+        if pending.sender != sender:
+            continue
+        if not pending.code_hash:
+            return Refuse(Refusal.CODE_ON_ITS_WAY)
+        if pending.reminded or pending.reminder_owed:
+            return Refuse(Refusal.REMINDED)
+        return Challenge(reminder=True)
+    if len(live) >= rules.most_pending:
+        return Refuse(Refusal.TOO_MANY_PENDING)
+    return Challenge(reminder=False)
+
+
+def _admit_in_group(state: AccessState, place: Place, *, addressed: bool) -> Admission:
+    group = state.groups.get(place.chat)
+    if group is None:
+        return Refuse(Refusal.UNKNOWN_GROUP)
+    role = role_in(state, place)
+    if role is None:
+        return Refuse(Refusal.UNKNOWN_SENDER)
+    if group.mention_only and not addressed:
+        return Refuse(Refusal.NOT_ADDRESSED)
+    return Admit(role)
+
+
+def is_addressed(group: Group, message: InboundMessage) -> bool:
+    """Whether a message in a group is for the bot: names it, answers it, or uses one of its patterns."""
+    if message.mentions_bot or (message.reply_to is not None and message.reply_to.from_bot):
+        return True
+    text = _comparable(message.text)
+    return any(
+        re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text)
+        for word in map(_comparable, group.patterns)
+        if word
+    )
+
+
+def _comparable(text: str) -> str:
+    """The same text for the same words, however they were typed."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).strip()
+
+
+def role_in(state: AccessState, place: Place) -> Role | None:
+    """What the sender may do there; None if nothing. A sender of one group is nobody elsewhere."""
+    if place.chat_kind is ChatKind.PRIVATE:
+        if place.chat != private_chat(place.sender):
+            return None
+    elif place.chat_kind is not ChatKind.GROUP or place.chat not in state.groups:
+        return None
+    if person := state.senders.get(place.sender):
+        return person.role
+    group = state.groups.get(place.chat)
+    return Role.SENDER if group is not None and place.sender in group.senders else None
+
+
+def may_address(state: AccessState, chat: ChatId) -> bool:
+    """Whether Claude may write to this chat: outbound is decided by the same book as inbound."""
+    return chat in state.groups or SenderId(chat) in state.senders
+
+
+def may_approve(state: AccessState, sender: SenderId) -> bool:
+    """Whether this person's answer to a permission prompt counts. Somebody let in by a group only: never."""
+    person = state.senders.get(sender)
+    return person is not None and person.role.may_approve
+
+
+def approvers(state: AccessState) -> tuple[Sender, ...]:
+    """Everybody who is shown permission prompts, owners first, then by how long they have been here."""
+    people = (person for person in state.senders.values() if person.role.may_approve)
+    return tuple(sorted(people, key=lambda one: (one.role is not Role.OWNER, one.since, one.sender)))
+
+
+def locked_until(state: AccessState, who: str, now: datetime) -> datetime | None:
+    """Until when no code of this person (or of the operator) is looked at; None when they are free."""
+    wrong = state.wrong_codes.get(who)
+    if wrong is None or wrong.locked_until is None or wrong.locked_until <= now:
+        return None
+    return wrong.locked_until
+
+
+def with_sender(state: AccessState, person: Sender) -> AccessState:
+    """Let somebody in, or change them; whatever was pending for them is settled.
+
+    The first owner closes the door: from then on the policy is `allowlist`, until the operator says
+    otherwise.
+    """
+    first_owner = person.role is Role.OWNER and not state.has_owner
+    closes = first_owner and state.policy is Policy.PAIRING
+    return replace(
+        state,
+        policy=Policy.ALLOWLIST if closes else state.policy,
+        senders=MappingProxyType({**state.senders, person.sender: person}),
+        pending=tuple(one for one in state.pending if one.sender != person.sender),
+        wrong_codes=MappingProxyType({who: one for who, one in state.wrong_codes.items() if who != person.sender}),
+    )
+
+
+def without_sender(state: AccessState, sender: SenderId) -> AccessState:
+    """Forget somebody everywhere: the allowlist, every group, and what they asked for."""
+    return replace(
+        state,
+        senders=MappingProxyType({key: one for key, one in state.senders.items() if key != sender}),
+        groups=MappingProxyType(
+            {
+                chat: replace(group, senders=group.senders - {sender}) if sender in group.senders else group
+                for chat, group in state.groups.items()
+            }
+        ),
+        pending=tuple(one for one in state.pending if one.sender != sender),
+    )
+
+
+def with_group(state: AccessState, group: Group) -> AccessState:
+    """Opt a group in, or change it."""
+    return replace(state, groups=MappingProxyType({**state.groups, group.chat: group}))
+
+
+def without_group(state: AccessState, chat: ChatId) -> AccessState:
+    """Opt a group out."""
+    return replace(state, groups=MappingProxyType({key: one for key, one in state.groups.items() if key != chat}))
+
+
+def with_group_moved(state: AccessState, old: ChatId, new: ChatId) -> AccessState:
+    """Follow a group that became a supergroup with another id; a group that is not in the book stays out.
+
+    Where both are in the book, the new one's own rules stay as they are. Doing it twice changes nothing.
+    """
+    group = state.groups.get(old)
+    if group is None or old == new:
+        return state
+    moved = without_group(state, old)
+    return moved if new in state.groups else with_group(moved, replace(group, chat=new))
+
+
+def with_welcomed(state: AccessState, sender: SenderId) -> AccessState:
+    """Remember that the bot has greeted somebody."""
+    person = state.senders.get(sender)
+    return state if person is None or person.welcomed else with_sender(state, replace(person, welcomed=True))

@@ -4,9 +4,9 @@ STORED → EMITTED → READ → ANSWERED. EMITTED → STORED at most once, after
 proof of reading. → EXPIRED when it can no longer be delivered, QUARANTINED when it twice could not.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -54,6 +54,8 @@ class Fetch:
     file: FileRef | None = None
     path: str = ""
     cause: str = ""
+    slow: bool = False
+    """Whether it took so long that later messages may have gone first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,3 +135,57 @@ class Counts:
     def queued(self) -> int:
         """Waiting to be given to a session."""
         return self.by_state.get(DeliveryState.STORED, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class RedeliveryRules:
+    """When silence of the session means something."""
+
+    redeliver_after_s: float = 300
+    """How long an event may stay without proof of reading while the session does nothing else."""
+    give_up_after_s: float = 24 * 3600
+    """How long after the notice an event without proof counts as lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """What to do about events nobody seems to have read, and when to look again."""
+
+    redeliver: tuple[InboxEntry, ...]
+    notify: tuple[InboxEntry, ...]
+    give_up: tuple[InboxEntry, ...]
+    look_again_at: datetime | None
+
+
+def overdue(
+    unproven: Sequence[InboxEntry], now: datetime, active_at: datetime | None, rules: RedeliveryRules
+) -> Overdue:
+    """Sort unproven entries by what they need: one redelivery, then one notice, then nothing more.
+
+    `active_at` is when the session last did anything we could see: as long as it is at work, an event
+    may simply wait for its turn. Times are aware UTC.
+    """
+    redeliver: list[InboxEntry] = []
+    notify: list[InboxEntry] = []
+    give_up: list[InboxEntry] = []
+    waits: list[datetime] = []
+    for entry in unproven:
+        if entry.noticed:
+            until = (entry.emitted_at or entry.stored_at) + timedelta(seconds=rules.give_up_after_s)
+            target = give_up
+        else:
+            since = max(entry.emitted_at or entry.stored_at, active_at or entry.stored_at)
+            until = since + timedelta(seconds=rules.redeliver_after_s)
+            target = notify if entry.redelivered else redeliver
+        if until <= now:
+            target.append(entry)
+        else:
+            waits.append(until)
+    return Overdue(tuple(redeliver), tuple(notify), tuple(give_up), min(waits, default=None))
+
+
+def orphaned(unproven: Sequence[InboxEntry]) -> tuple[tuple[InboxEntry, ...], tuple[InboxEntry, ...]]:
+    """Split what an earlier process had emitted: (to be given again, already given twice)."""
+    again = tuple(entry for entry in unproven if not entry.redelivered)
+    twice = tuple(entry for entry in unproven if entry.redelivered)
+    return again, twice

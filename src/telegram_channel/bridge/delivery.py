@@ -1,0 +1,202 @@
+"""From the inbox into the session: in order per chat, EMITTED only once the client's pipe took it.
+
+One loop owns every step of an event after it was stored: it gives stored entries to the session, gives
+unproven ones once more (after a new handshake, or when an idle session shows no sign of reading), and
+then says so in the chat, once. It runs in the process that polls.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from telegram_channel.bridge.activity import Activity
+from telegram_channel.core import notices
+from telegram_channel.core.events import event_for
+from telegram_channel.core.ids import ChatId
+from telegram_channel.core.inbox import (
+    DeliveryState,
+    InboxEntry,
+    Move,
+    Overdue,
+    RedeliveryRules,
+    orphaned,
+    overdue,
+)
+from telegram_channel.core.joining import JoiningRules, Parcel, assemble
+from telegram_channel.core.outgoing import OutMessage
+from telegram_channel.errors import StateUnwritable
+from telegram_channel.ports import Chat, Clock, Session, Store
+
+_log = logging.getLogger(__name__)
+
+_AT_ONCE = 200
+"""Entries taken from the store in one step: enough to be fast, few enough to stay responsive."""
+_LONGEST_LOOK_S = 60.0
+_UNWRITABLE_PAUSE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRules:
+    """How long anything may wait, and how long silence is tolerated."""
+
+    joining: JoiningRules = field(default_factory=JoiningRules)
+    redelivery: RedeliveryRules = field(default_factory=RedeliveryRules)
+
+
+class Delivery:
+    """Gives stored messages to the session of this process."""
+
+    def __init__(
+        self, store: Store, session: Session, chat: Chat, clock: Clock, activity: Activity, rules: DeliveryRules
+    ) -> None:
+        self._store = store
+        self._session = session
+        self._chat = chat
+        self._clock = clock
+        self._activity = activity
+        self._rules = rules
+        self._noticing: dict[ChatId, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Deliver until cancelled. A full disk delays; it loses nothing."""
+        await self._session.ready()
+        welcomed = False
+        seen = -1
+        while True:
+            try:
+                if not welcomed:
+                    await self._take_over()
+                    welcomed = True
+                look_again_at = await self._step()
+            except StateUnwritable as error:
+                _log.warning("delivery waits: %s", error.explained())
+                await self._clock.sleep(_UNWRITABLE_PAUSE_S)
+                continue
+            seen = await self._store.wait_for_change(seen, self._seconds_until(look_again_at))
+
+    def _seconds_until(self, moment: datetime | None) -> float:
+        if moment is None:
+            return _LONGEST_LOOK_S
+        return min(_LONGEST_LOOK_S, max(0.0, (moment - self._clock.now()).total_seconds()))
+
+    async def _take_over(self) -> None:
+        """A new handshake: whatever an earlier process gave without proof is given once more."""
+        again, twice = orphaned(await self._store.inbox.unproven())
+        await self._store_again(again)
+        if again or twice:
+            _log.info("took over: %d events are given again, %d were given twice already", len(again), len(twice))
+
+    async def _step(self) -> datetime | None:
+        """Everything that can be done now; returns when to look again."""
+        look_again_at = await self._emit_due()
+        late = overdue(
+            await self._store.inbox.unproven(),
+            self._clock.now(),
+            self._clock.now() if self._activity.busy else self._activity.last_at,
+            self._rules.redelivery,
+        )
+        await self._treat_overdue(late)
+        return min((moment for moment in (look_again_at, late.look_again_at) if moment), default=None)
+
+    async def _emit_due(self) -> datetime | None:
+        while True:
+            entries = await self._store.inbox.due(_AT_ONCE)
+            assembly = assemble(entries, self._clock.now(), self._rules.joining)
+            if not assembly.ready:
+                return assembly.look_again_at
+            await self._emit(assembly.ready)
+
+    async def _emit(self, parcels: Sequence[Parcel]) -> None:
+        """Write the parcels to the session and, once the client's pipe has them, say so in the store."""
+        given: list[InboxEntry] = []
+        for parcel in parcels:
+            try:
+                event = event_for(parcel.entries)
+            except Exception:  # whatever is wrong with one event must not hold up the others
+                _log.exception("an entry could not be turned into an event")
+                await self._quarantine(parcel)
+                continue
+            await self._session.emit(event)
+            given.extend(parcel.entries)
+        await self._session.drained()
+        if not given:
+            return
+        now = self._clock.now()
+        await self._store.inbox.advance(
+            [
+                Move(
+                    tuple(entry.entry for entry in given),
+                    (DeliveryState.STORED,),
+                    DeliveryState.EMITTED,
+                    session=self._session.id,
+                    emitted_at=now,
+                )
+            ]
+        )
+
+    async def _quarantine(self, parcel: Parcel) -> None:
+        await self._store.inbox.advance(
+            [
+                Move(
+                    tuple(entry.entry for entry in parcel.entries),
+                    (DeliveryState.STORED,),
+                    DeliveryState.QUARANTINED,
+                )
+            ]
+        )
+
+    async def _store_again(self, entries: Sequence[InboxEntry]) -> None:
+        if entries:
+            await self._store.inbox.advance(
+                [
+                    Move(
+                        tuple(entry.entry for entry in entries),
+                        (DeliveryState.EMITTED,),
+                        DeliveryState.STORED,
+                        redelivered=True,
+                    )
+                ]
+            )
+
+    async def _treat_overdue(self, late: Overdue) -> None:
+        await self._store_again(late.redeliver)
+        for chat, entries in _by_chat(late.notify).items():
+            if chat not in self._noticing:
+                self._noticing[chat] = asyncio.create_task(self._say_unread(chat, entries))
+        if late.give_up:
+            await self._store.inbox.advance(
+                [
+                    Move(
+                        tuple(entry.entry for entry in late.give_up),
+                        (DeliveryState.EMITTED,),
+                        DeliveryState.EXPIRED,
+                    )
+                ]
+            )
+
+    async def _say_unread(self, chat: ChatId, entries: Sequence[InboxEntry]) -> None:
+        """Tell a chat, once, that nobody seems to read it.
+
+        Sent first, remembered after: a crash in between says it twice rather than never.
+        """
+        last = entries[-1]
+        try:
+            await self._chat.send(
+                OutMessage(chat, notices.unread(len(entries)), last.inbound.place.thread, reply_to=last.message)
+            )
+            await self._store.inbox.advance(
+                [Move(tuple(entry.entry for entry in entries), (DeliveryState.EMITTED,), noticed=True)]
+            )
+        except StateUnwritable as error:
+            _log.warning("a notice may be repeated: %s", error.explained())
+        finally:
+            self._noticing.pop(chat, None)
+
+
+def _by_chat(entries: Sequence[InboxEntry]) -> dict[ChatId, list[InboxEntry]]:
+    chats: dict[ChatId, list[InboxEntry]] = {}
+    for entry in entries:
+        chats.setdefault(entry.chat, []).append(entry)
+    return chats

@@ -1,0 +1,104 @@
+"""Signs in the chat that are true: 👀 means "stored", typing means "given to the session, not answered yet"."""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from telegram_channel.core.ids import ChatId, EntryId, ThreadId
+from telegram_channel.core.inbox import DeliveryState, InboxEntry, Move
+from telegram_channel.core.messages import InboundMessage
+from telegram_channel.errors import StateUnwritable
+from telegram_channel.ports import Chat, Clock, Store
+
+STORED_SIGN = "👀"
+_TYPING_EVERY_S = 4.0
+"""Telegram shows "typing" for five seconds (source: Bot API, `sendChatAction`)."""
+_MOST_SIGNS_PER_CHAT = 5
+"""After a long absence only the newest messages of a chat get their sign: the rest would take minutes."""
+_LOOK_S = 60.0
+_ANY_STATE = tuple(DeliveryState)
+
+
+@dataclass(frozen=True, slots=True)
+class _Where:
+    chat: ChatId
+    thread: ThreadId | None
+
+
+class Signs:
+    """Shows in each chat how far its messages got."""
+
+    def __init__(self, store: Store, chat: Chat, clock: Clock, typing_at_most_s: float) -> None:
+        self._store = store
+        self._chat = chat
+        self._clock = clock
+        self._typing_at_most = timedelta(seconds=typing_at_most_s)
+        self._signing: set[asyncio.Task[object]] = set()
+
+    async def run(self) -> None:
+        """Show signs until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._acknowledge())
+            group.create_task(self._type())
+
+    async def _acknowledge(self) -> None:
+        seen = -1
+        try:
+            while True:
+                try:
+                    entries = await self._store.inbox.unacknowledged()
+                    # Marked first: a sign that is shown twice or not at all hurts nobody, a queue of them does.
+                    await self._mark(entries)
+                except StateUnwritable:
+                    entries = ()
+                for entry in _worth_a_sign(entries):
+                    self._spawn(self._chat.react(entry.chat, entry.message, STORED_SIGN))
+                seen = await self._store.wait_for_change(seen, 0 if entries else _LOOK_S)
+        finally:
+            for task in self._signing:
+                task.cancel()
+
+    async def _mark(self, entries: Sequence[InboxEntry]) -> None:
+        if entries:
+            moved: tuple[EntryId, ...] = tuple(entry.entry for entry in entries)
+            await self._store.inbox.advance([Move(moved, _ANY_STATE, acknowledged=True)])
+
+    async def _type(self) -> None:
+        seen = -1
+        shown_at: dict[_Where, float] = {}
+        while True:
+            waiting = await self._store.inbox.awaiting(self._clock.now() - self._typing_at_most)
+            places = {_Where(entry.chat, entry.inbound.place.thread) for entry in waiting if _shows_typing(entry)}
+            now = self._clock.monotonic()
+            shown_at = {place: at for place, at in shown_at.items() if place in places}
+            for place in places:
+                if now - shown_at.get(place, -_TYPING_EVERY_S) >= _TYPING_EVERY_S:
+                    shown_at[place] = now
+                    self._spawn(self._chat.typing(place.chat, place.thread))
+            wait_s = min((at + _TYPING_EVERY_S - now for at in shown_at.values()), default=_LOOK_S)
+            seen = await self._store.wait_for_change(seen, max(0.0, wait_s))
+
+    def _spawn(self, sign: Coroutine[Any, Any, object]) -> None:
+        """Show a sign without waiting for it: a slow chat must not hold up the others."""
+        task = asyncio.create_task(sign)
+        self._signing.add(task)
+        task.add_done_callback(self._signing.discard)
+
+
+def _worth_a_sign(entries: Sequence[InboxEntry]) -> list[InboxEntry]:
+    """Of each chat the newest messages that a person wrote, oldest first."""
+    left: dict[ChatId, int] = {}
+    chosen: list[InboxEntry] = []
+    for entry in reversed(entries):
+        if not isinstance(entry.inbound, InboundMessage) or entry.inbound.edited:
+            continue
+        if left.setdefault(entry.chat, _MOST_SIGNS_PER_CHAT) > 0:
+            left[entry.chat] -= 1
+            chosen.append(entry)
+    return chosen[::-1]
+
+
+def _shows_typing(entry: InboxEntry) -> bool:
+    return isinstance(entry.inbound, InboundMessage) and not entry.noticed
