@@ -219,7 +219,7 @@ def _challenge(state: AccessState, sender: SenderId, now: datetime, rules: Pairi
     for pending in live:
         if pending.sender != sender:
             continue
-        if not pending.code_hash:
+        if not pending.sent:
             return Refuse(Refusal.CODE_ON_ITS_WAY)
         if pending.reminded or pending.reminder_owed:
             return Refuse(Refusal.REMINDED)
@@ -247,9 +247,7 @@ def is_addressed(group: Group, message: InboundMessage) -> bool:
         return True
     text = _comparable(message.text)
     return any(
-        re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text)
-        for word in map(_comparable, group.patterns)
-        if word
+        re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) for word in map(_comparable, group.patterns) if word
     )
 
 

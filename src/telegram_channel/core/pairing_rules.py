@@ -43,7 +43,7 @@ class PairingRules:
         if rows == 0 or rest:
             return timedelta(0)
         doublings = min(rows - 1, 16)  # beyond that only the cap counts, and a timedelta could overflow
-        return min(self.lockout * 2**doublings, self.longest_lockout)
+        return min(self.lockout * (1 << doublings), self.longest_lockout)
 
 
 RULES = PairingRules()
