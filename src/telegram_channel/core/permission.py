@@ -3,6 +3,7 @@
 A button and a typed `yes <id>` become the same `Verdict` before anything is decided.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -112,3 +113,96 @@ class Unknown:
 
 
 Settlement = Decided | AlreadyDecided | TooLate | Unknown
+
+
+_ANSWER = re.compile(r"\s*(y|yes|n|no)\s+([a-km-z]{5})\s*", re.ASCII | re.IGNORECASE)
+"""The whole message, nothing before or after it; the id as the channel contract makes it."""
+_REQUEST_ID = re.compile(r"[a-km-z]{5}", re.ASCII)
+_BUTTON_PREFIX = "perm:"
+_BUTTON = re.compile(r"perm:([ad]):([!-~]+)", re.ASCII)
+_MOST_BUTTON_BYTES = 64
+"""Source: Bot API, `InlineKeyboardButton.callback_data`."""
+_LETTERS = {Behavior.ALLOW: "a", Behavior.DENY: "d"}
+_BEHAVIORS = {letter: behavior for behavior, letter in _LETTERS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class TypedAnswer:
+    """`yes abcde`, as a value; the id in lower case."""
+
+    behavior: Behavior
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PressedAnswer:
+    """What a button on a card stands for."""
+
+    behavior: Behavior
+    prompt: PromptId
+
+
+def parse_answer(text: str) -> TypedAnswer | None:
+    """The answer a message is, or None when it is an ordinary message.
+
+    Only `yes`, `y`, `no` or `n` followed by five letters without `l`, in any letter case, and nothing else.
+    """
+    match = _ANSWER.fullmatch(text)
+    if not match:
+        return None
+    behavior = Behavior.ALLOW if match[1].lower().startswith("y") else Behavior.DENY
+    return TypedAnswer(behavior, match[2].lower())
+
+
+def is_request_id(text: str) -> bool:
+    """Whether an answer could name it: five lower-case letters without `l` (source: channel contract)."""
+    return _REQUEST_ID.fullmatch(text) is not None
+
+
+def is_permission_data(data: str) -> bool:
+    """Whether a button with this data belongs to a permission card, readable or not."""
+    return data.startswith(_BUTTON_PREFIX)
+
+
+def button_data(behavior: Behavior, prompt: PromptId) -> str:
+    """The data behind a button of a card.
+
+    Raises:
+        ValueError: the prompt's id is longer than fits a button, or has other than visible ASCII letters.
+    """
+    data = f"{_BUTTON_PREFIX}{_LETTERS[behavior]}:{prompt}"
+    if len(data.encode()) > _MOST_BUTTON_BYTES or not _BUTTON.fullmatch(data):
+        raise ValueError(f"{prompt!r} does not fit a button")
+    return data
+
+
+def parse_button(data: str) -> PressedAnswer | None:
+    """What a card's button stands for; None for data that no card of ours carries."""
+    match = _BUTTON.fullmatch(data)
+    return PressedAnswer(_BEHAVIORS[match[1]], PromptId(match[2])) if match else None
+
+
+class Standing(StrEnum):
+    """What an answer is worth, before it is settled against those of others."""
+
+    COUNTS = "counts"
+    """Settle it; somebody else may still have been faster."""
+    NOT_APPROVER = "not_approver"
+    UNKNOWN = "unknown"
+    """There is no such prompt."""
+    OLD = "old"
+    """It waited on the server while nobody polled: circumstances may have changed."""
+
+
+def judge(prompt: Prompt | None, *, may_approve: bool, fresh: bool) -> Standing:
+    """The one check for buttons and typed answers. Anything in doubt does not count.
+
+    An old answer to a prompt that is closed anyway is settled: the outcome is then the truer reason.
+    """
+    if not may_approve:
+        return Standing.NOT_APPROVER
+    if prompt is None:
+        return Standing.UNKNOWN
+    if prompt.is_open and not fresh:
+        return Standing.OLD
+    return Standing.COUNTS

@@ -1,0 +1,587 @@
+"""Permission prompts from the question to the last closed card, on a real (in-memory) store."""
+
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+from itertools import count
+from types import MappingProxyType
+
+import pytest
+
+from telegram_channel.bridge.approvals import ApprovalRules, Approvals
+from telegram_channel.bridge.courier import Courier
+from telegram_channel.core.access import AccessState, Group, Role, Sender
+from telegram_channel.core.ids import BotId, ChatId, MessageId, PressId, PromptId, SenderId, SessionId, UpdateId
+from telegram_channel.core.messages import ButtonPress
+from telegram_channel.core.outgoing import Refused, Uncertain
+from telegram_channel.core.permission import Behavior, PermissionRequest, Prompt, parse_answer
+from telegram_channel.errors import StateUnwritable
+from telegram_channel.ports import SessionRecord
+from telegram_channel.storage.memory import MemoryStore
+from telegram_channel.storage.memory_tables import MemoryDatabase
+from tests.chat import RecordingChat
+from tests.clock import ManualClock
+from tests.session import RecordingSession
+from tests.values import NOON, message, place
+from tests.waiting import running
+
+ANN, BOB, SAM = "1001", "1002", "1003"
+TEAM = "-2001"
+REQUEST = PermissionRequest("abcde", "Bash", "Run shell command", json.dumps({"command": "make deploy"}))
+PEOPLE = {ANN: Role.OWNER, BOB: Role.APPROVER, SAM: Role.SENDER}
+
+
+class Office:
+    """The permission flow of one process; several on one database are several processes."""
+
+    def __init__(
+        self,
+        database: MemoryDatabase | None = None,
+        session: str | RecordingSession = "session-1",
+        clock: ManualClock | None = None,
+        chat: RecordingChat | None = None,
+        polls: bool = True,
+    ) -> None:
+        self.clock = clock or ManualClock(NOON)
+        self.database = database or MemoryDatabase()
+        self.store = MemoryStore(BotId("900"), self.database, self.clock.now)
+        self.chat = chat or RecordingChat()
+        self.session = RecordingSession(session) if isinstance(session, str) else session
+        self.courier = Courier()
+        self.alive: set[str] = {self.session.id}
+        numbers = count(1)
+        self.approvals = Approvals(
+            self.store,
+            self.chat,
+            self.clock,
+            self.courier,
+            session=self.session,
+            new_id=lambda: PromptId(f"{self.session.id}-{next(numbers)}"),
+            is_alive=lambda record: record.session in self.alive,
+            polls=lambda: polls,
+            project="shop",
+        )
+        self.presses = count(1)
+
+    async def open(self, people: dict[str, Role] | None = None) -> "Office":
+        """Let people in."""
+        senders = {
+            SenderId(sender): Sender(SenderId(sender), role, NAMES[sender], NOON, "pair")
+            for sender, role in (PEOPLE if people is None else people).items()
+        }
+        group = Group(ChatId(TEAM), "Team", NOON, frozenset({SenderId("1004")}))
+        state = AccessState(senders=MappingProxyType(senders), groups=MappingProxyType({group.chat: group}))
+        await self.store.access.transact(lambda _: (state, None, ()))
+        return self
+
+    async def settled(self) -> None:
+        """Let everything come to rest, except what waits for a held chat."""
+        await self.clock.settle()
+
+    async def ask(self, request: PermissionRequest = REQUEST) -> None:
+        await self.approvals.asked(request)
+        await self.settled()
+
+    async def press(self, sender: str, data: str, on: str = "501", *, fresh: bool = True, chat: str = "") -> str:
+        """Press a button; returns what the phone shows, with `!` before it when it is an alert."""
+        where = place(chat or sender, sender, name=NAMES.get(sender, "Eve"))
+        number = next(self.presses)
+        press = ButtonPress(UpdateId(number), where, PressId(str(number)), data, MessageId(on))
+        handled = await self.approvals.answered_by_press(press, fresh=fresh, state=await self.store.access.read())
+        assert handled
+        await self.settled()
+        [answer] = [one for one in self.chat.press_answers if one.press == press.press]
+        return ("!" if answer.alert else "") + answer.text
+
+    async def write(self, sender: str, text: str, *, fresh: bool = True, chat: str = "", number: int = 70) -> str:
+        """Write an answer; returns what the bot replies."""
+        where = place(chat or sender, sender, name=NAMES.get(sender, "Eve"))
+        answer = parse_answer(text)
+        assert answer is not None
+        handled = await self.approvals.answered_by_text(
+            message(text, number, place=where), answer, fresh=fresh, state=await self.store.access.read()
+        )
+        assert handled
+        await self.settled()
+        reply = self.chat.sent[-1]
+        assert (reply.chat, reply.reply_to) == (where.chat, str(number))
+        return self.chat.texts(where.chat)[-1]
+
+    async def prompt(self, request_id: str = "abcde") -> Prompt:
+        found = await self.store.prompts.find(request_id)
+        assert found is not None
+        return found
+
+    def cards(self) -> list[str]:
+        """Who was sent a card, in order."""
+        return [sent.chat for sent in self.chat.sent if sent.buttons]
+
+    def endings(self) -> list[tuple[str, str]]:
+        """Which cards were closed, and the last line they show now."""
+        return [(edit.chat, edit.text.split("\n")[-1]) for edit in self.chat.edits]
+
+    async def verdicts_in_the_audit(self) -> int:
+        return sum(1 for row in await self.store.audit.rows() if row.action == "verdict")
+
+
+NAMES = {ANN: "Ann", BOB: "Bob", SAM: "Sam"}
+ALLOW, DENY = "perm:a:session-1-1", "perm:d:session-1-1"
+
+
+@pytest.fixture
+async def office() -> Office:
+    return await Office().open()
+
+
+async def test_every_approver_and_nobody_else_gets_a_card(office: Office) -> None:
+    """MUST: permission cards go to approvers only, into their private chats."""
+    await office.ask()
+    assert sorted(office.cards()) == [ANN, BOB]
+    assert {sent.chat for sent in office.chat.sent} == {ANN, BOB}
+    card = office.chat.sent[0]
+    assert "make deploy" in office.chat.texts(ANN)[0]
+    assert [button.data for row in card.buttons for button in row] == [ALLOW, DENY]
+    assert card.urgent
+    assert [card.message for card in (await office.prompt()).cards] == ["501", "502"]
+
+
+@pytest.mark.parametrize(
+    ("data", "behavior", "bubble", "ending"),
+    [
+        (ALLOW, Behavior.ALLOW, "Allowed.", "✓ Allowed by Ann (button)."),
+        (DENY, Behavior.DENY, "Denied.", "✗ Denied by Ann (button)."),
+    ],
+)
+async def test_a_press_decides_tells_the_session_and_closes_every_card(
+    office: Office, data: str, behavior: Behavior, bubble: str, ending: str
+) -> None:
+    """MUST: the first answer is told to the session at once and every copy of the card says who decided."""
+    await office.ask()
+    assert await office.press(ANN, data) == bubble
+    assert office.session.verdicts == [("abcde", behavior)]
+    assert sorted(office.endings()) == [(ANN, ending), (BOB, ending)]
+    assert all(edit.buttons == () for edit in office.chat.edits)
+    prompt = await office.prompt()
+    assert prompt.told_session
+    assert prompt.cards_closed
+
+
+@pytest.mark.parametrize("text", ["yes abcde", "YES ABCDE", "y abcde", " Yes aBcDe "])
+async def test_a_typed_answer_counts_like_a_press(office: Office, text: str) -> None:
+    await office.ask()
+    assert await office.write(BOB, text) == "Allowed."
+    assert office.session.verdicts == [("abcde", Behavior.ALLOW)]
+    assert sorted(office.endings()) == [(chat, "✓ Allowed by Bob (typed).") for chat in (ANN, BOB)]
+
+
+async def test_an_approver_may_answer_in_a_group(office: Office) -> None:
+    await office.ask()
+    assert await office.write(BOB, "no abcde", chat=TEAM) == "Denied."
+    assert office.session.verdicts == [("abcde", Behavior.DENY)]
+
+
+@pytest.mark.parametrize(("sender", "chat"), [(SAM, SAM), (SAM, TEAM), ("1004", TEAM)])
+async def test_who_may_talk_may_not_approve(office: Office, sender: str, chat: str) -> None:
+    """MUST: who may talk but not approve changes nothing, by button or text, and is told so."""
+    await office.ask()
+    assert (await office.write(sender, "yes abcde", chat=chat)).startswith("You may talk to Claude, but not answer")
+    assert (await office.press(sender, ALLOW, chat=chat)).startswith("!You may talk to Claude, but not answer")
+    assert office.session.verdicts == []
+    assert (await office.prompt()).is_open
+
+
+async def test_a_strangers_press_is_met_with_silence(office: Office) -> None:
+    await office.ask()
+    assert await office.press("666", ALLOW) == ""
+    assert await office.press("666", "perm:a:nonsense") == ""
+    assert (await office.prompt()).is_open
+
+
+async def test_a_former_approver_decides_nothing(office: Office) -> None:
+    await office.ask()
+    await office.open({ANN: Role.OWNER, BOB: Role.SENDER})
+    assert (await office.press(BOB, ALLOW, "502")).startswith("!You may talk")
+    await office.open({ANN: Role.OWNER})
+    assert await office.press(BOB, ALLOW, "502") == ""
+    assert office.session.verdicts == []
+
+
+async def test_the_second_answer_learns_who_was_faster(office: Office) -> None:
+    """MUST: exactly one answer decides; later ones are told who did."""
+    await office.ask()
+    await office.press(ANN, DENY)
+    late = "Too late, this one is settled. ✗ Denied by Ann (button)."
+    assert await office.press(BOB, ALLOW, "502") == f"!{late}"
+    assert await office.write(BOB, "yes abcde") == late
+    assert office.session.verdicts == [("abcde", Behavior.DENY)]
+    assert await office.verdicts_in_the_audit() == 1
+
+
+async def test_the_same_answer_twice_is_simply_confirmed(office: Office) -> None:
+    await office.ask()
+    assert await office.press(ANN, ALLOW) == "Allowed."
+    assert await office.press(ANN, ALLOW) == "Allowed."
+    assert await office.write(ANN, "yes abcde") == "Allowed."
+    assert await office.verdicts_in_the_audit() == 1
+    assert len(office.session.verdicts) == 1
+
+
+async def test_a_typed_answer_that_comes_twice_from_telegram_changes_nothing(office: Office) -> None:
+    await office.ask()
+    assert await office.write(ANN, "yes abcde") == await office.write(ANN, "yes abcde")
+    assert office.session.verdicts == [("abcde", Behavior.ALLOW)]
+    assert await office.verdicts_in_the_audit() == 1
+
+
+async def test_an_unknown_request_is_told_and_not_passed_on(office: Office) -> None:
+    """MUST: unknown, late and already decided answers get a true sentence and are not passed on."""
+    assert await office.write(ANN, "yes sorry") == (
+        "There is no permission request sorry, so nothing was decided, and nothing was passed on. "
+        "If this was meant for Claude, say it in other words."
+    )
+
+
+@pytest.mark.parametrize("data", ["perm:a:gone", "perm:a", "perm:x:session-1-1", "perm:"])
+async def test_a_card_nobody_knows_loses_its_buttons(office: Office, data: str) -> None:
+    assert await office.press(ANN, data, "77") == "!Nobody knows this request any more. Nothing was decided."
+    assert [(edit.chat, edit.message, edit.body) for edit in office.chat.edits] == [(ANN, "77", None)]
+
+
+async def test_an_old_answer_never_decides(office: Office) -> None:
+    """MUST: an old answer from a backlog never approves."""
+    await office.ask()
+    say = "That answer came while I was offline, so it does not count. Please answer again."
+    assert await office.write(ANN, "yes abcde", fresh=False) == say
+    assert await office.press(ANN, ALLOW, fresh=False) == f"!{say}"
+    assert office.session.verdicts == []
+    assert (await office.prompt()).is_open
+    assert await office.press(ANN, ALLOW) == "Allowed."
+
+
+async def test_without_approvers_only_the_terminal_asks() -> None:
+    office = await Office().open({SAM: Role.SENDER})
+    await office.ask()
+    assert office.chat.sent == []
+
+
+async def test_without_a_store_only_the_terminal_asks(office: Office) -> None:
+    office.store.fault = StateUnwritable("The disk is full.")
+    await office.ask()
+    assert office.chat.sent == []
+
+
+async def test_an_answer_that_cannot_be_stored_decides_nothing_and_may_come_again(office: Office) -> None:
+    await office.ask()
+    state = await office.store.access.read()
+    office.store.fault = StateUnwritable("The disk is full.")
+    answer = parse_answer("yes abcde")
+    assert answer
+    with pytest.raises(StateUnwritable):
+        await office.approvals.answered_by_text(message("yes abcde"), answer, fresh=True, state=state)
+    assert office.session.verdicts == []
+    office.store.fault = None
+    assert await office.write(ANN, "yes abcde") == "Allowed."
+
+
+async def test_a_slow_chat_delays_nobody_elses_card_and_its_own_is_closed_when_it_arrives(office: Office) -> None:
+    """MUST: a slow chat delays neither another approver's card nor the verdict."""
+    gate = office.chat.hold(ANN)
+    await office.ask()
+    assert office.cards() == [ANN, BOB]
+    assert await office.press(BOB, ALLOW, "502") == "Allowed."
+    assert office.session.verdicts == [("abcde", Behavior.ALLOW)]
+    assert office.endings() == [(BOB, "✓ Allowed by Bob (button).")]
+    gate.set()
+    await office.settled()
+    assert (ANN, "✓ Allowed by Bob (button).") in office.endings()
+    async with running(office.approvals.run()):
+        await office.settled()
+    assert (await office.prompt()).cards_closed
+    assert len(office.endings()) == 2
+
+
+async def test_a_slow_edit_delays_no_other_card(office: Office) -> None:
+    await office.ask()
+    office.chat.hold(ANN)
+    await office.press(BOB, ALLOW, "502")
+    assert (BOB, "✓ Allowed by Bob (button).") in office.endings()
+    assert office.session.verdicts
+
+
+async def test_a_card_that_is_being_closed_is_not_closed_twice(office: Office) -> None:
+    await office.ask()
+    gate = office.chat.hold(ANN)
+    await office.press(ANN, ALLOW)
+    await step(office)
+    gate.set()
+    await office.settled()
+    assert sorted(chat for chat, _ in office.endings()) == [ANN, BOB]
+    assert (await office.prompt()).cards_closed
+
+
+class DeafSession(RecordingSession):
+    """Cannot be told anything the first time."""
+
+    tries = 0
+
+    async def tell_verdict(self, request_id: str, behavior: Behavior) -> None:
+        self.tries += 1
+        if self.tries == 1:
+            raise ConnectionError("the pipe broke")
+        await super().tell_verdict(request_id, behavior)
+
+
+async def test_a_verdict_that_could_not_be_told_is_told_again() -> None:
+    office = await Office(session=DeafSession("session-1")).open()
+    await office.ask()
+    await office.press(ANN, ALLOW)
+    assert office.session.verdicts == []
+    await step(office)
+    assert office.session.verdicts == [("abcde", Behavior.ALLOW)]
+
+
+async def test_long_input_follows_the_card_as_a_file(office: Office) -> None:
+    command = "echo 🙂\n" * 2000
+    await office.ask(PermissionRequest("abcde", "Bash", "", json.dumps({"command": command})))
+    files = [sent for sent in office.chat.sent if sent.files]
+    cards = {(card.chat, card.message) for card in (await office.prompt()).cards}
+    assert {(sent.chat, sent.reply_to) for sent in files} == cards
+    content = files[0].files[0].content
+    assert content is not None
+    assert command in content.decode()
+
+
+async def test_a_card_that_was_not_remembered_is_closed_when_it_is_pressed(office: Office) -> None:
+    await office.ask()
+    await office.press(ANN, ALLOW, "999")
+    assert {(edit.chat, edit.message) for edit in office.chat.edits} == {(ANN, "999"), (ANN, "501"), (BOB, "502")}
+
+
+async def test_a_blocked_approver_does_not_keep_the_card_from_the_others(office: Office) -> None:
+    office.chat.will("send", Refused("The bot was blocked.", closed=True))
+    await office.ask()
+    assert [card.chat for card in (await office.prompt()).cards] == [BOB]
+    assert await office.store.closed_chats.reason(ChatId(ANN)) == "The bot was blocked."
+    await office.ask(PermissionRequest("fghij", "Bash", "", "{}"))
+    assert office.cards() == [ANN, BOB, BOB]
+
+
+async def step(office: Office) -> None:
+    await office.approvals.step()
+    await office.settled()
+
+
+async def test_a_card_that_could_not_be_sent_is_sent_later(office: Office) -> None:
+    office.chat.will("send", Refused("No network"), Refused("No network"))
+    await office.ask()
+    await step(office)
+    assert office.cards() == [ANN, BOB]
+    await office.clock.advance(31)
+    await step(office)
+    assert office.cards() == [ANN, BOB, ANN, BOB]
+    await office.clock.advance(600)
+    await step(office)
+    assert len(office.cards()) == 4
+
+
+async def test_a_card_that_may_have_arrived_is_not_sent_again(office: Office) -> None:
+    """MUST: a card whose sending is uncertain is not sent again."""
+    office.chat.will("send", Uncertain("The connection broke"), Uncertain("The connection broke"))
+    await office.ask()
+    for _ in range(3):
+        await office.clock.advance(4000)
+        await step(office)
+    assert office.cards() == [ANN, BOB]
+
+
+async def test_a_card_that_could_not_be_closed_is_closed_later_and_not_for_ever(office: Office) -> None:
+    await office.ask()
+    office.chat.will("edit", *[Uncertain("The connection broke")] * 2)
+    await office.press(ANN, ALLOW)
+    assert not (await office.prompt()).cards_closed
+    await step(office)
+    assert len(office.chat.edits) == 2  # not at once
+    await office.clock.advance(31)
+    await step(office)
+    assert len(office.chat.edits) == 4
+    assert (await office.prompt()).cards_closed
+
+
+async def test_a_card_that_can_never_be_closed_is_left_alone_in_the_end(office: Office) -> None:
+    await office.ask()
+    office.chat.will("edit", *[Refused("message to edit not found")] * 20)
+    await office.press(ANN, ALLOW)
+    for _ in range(10):
+        await office.clock.advance(4000)
+        await step(office)
+    assert len(office.chat.edits) == 10  # five times for each of two cards
+    assert (await office.prompt()).cards_closed
+
+
+def other_process(office: Office, session: str, *, polls: bool = False) -> Office:
+    return Office(office.database, session, office.clock, polls=polls)
+
+
+async def register(*offices: Office) -> None:
+    for office in offices:
+        record = SessionRecord(office.session.id, 1, NOON, NOON, f"project of {office.session.id}", is_channel=True)
+        await office.store.sessions.register(record)
+        for other in offices:
+            other.alive.add(office.session.id)
+
+
+async def test_an_answer_given_in_another_process_reaches_the_session_that_asked(office: Office) -> None:
+    """MUST: the process that asked tells its session, whichever process takes the answer."""
+    asking = other_process(office, "session-2")
+    await register(office, asking)
+    async with running(asking.approvals.run(), office.approvals.run()):
+        await asking.ask()
+        assert await office.press(ANN, "perm:a:session-2-1") == "Allowed."
+        await asking.settled()
+    assert asking.session.verdicts == [("abcde", Behavior.ALLOW)]
+    assert office.session.verdicts == []
+    assert {chat for chat, _ in office.endings()} == {ANN, BOB}
+    assert "in project of session-2" in office.chat.edits[0].text
+    assert (await office.prompt()).cards_closed
+
+
+async def test_a_prompt_survives_a_restart_of_its_server(office: Office) -> None:
+    """MUST: a permission prompt survives a restart of the server."""
+    await office.ask()
+    office.courier.cancel()
+    await office.clock.advance(20)
+    again = other_process(office, "session-1", polls=True)
+    await step(again)
+    assert again.cards() == []  # the cards are there already
+    assert await again.press(ANN, ALLOW) == "Allowed."
+    assert again.session.verdicts == [("abcde", Behavior.ALLOW)]
+    assert again.endings()[0][1] == (
+        "✓ Allowed by Ann (button). It was asked before a restart, so this may not have reached Claude."
+    )
+
+
+async def test_a_verdict_that_was_not_told_before_a_crash_is_told_after_it(office: Office) -> None:
+    await office.ask()
+    asking = other_process(office, "session-2")
+    await asking.approvals.asked(PermissionRequest("fghij", "Bash", "", "{}"))
+    asking.courier.cancel()  # it dies before anything left
+    await office.settled()
+    assert await office.write(ANN, "no fghij") == "Denied."
+    again = other_process(office, "session-2")
+    await step(again)
+    assert again.session.verdicts == [("fghij", Behavior.DENY)]
+    await step(again)
+    assert again.session.verdicts == [("fghij", Behavior.DENY)]
+
+
+async def test_cards_that_were_never_sent_before_a_crash_are_sent_after_it(office: Office) -> None:
+    await office.approvals.asked(REQUEST)
+    office.courier.cancel()
+    await office.settled()
+    assert office.cards() == []
+    again = other_process(office, "session-1")
+    await step(again)
+    assert sorted(again.cards()) == [ANN, BOB]
+
+
+async def test_the_poller_takes_over_the_prompts_of_a_session_that_is_gone(office: Office) -> None:
+    gone = other_process(office, "session-2")
+    await register(office, gone)
+    await gone.ask()
+    office.alive.discard("session-2")
+    await step(office)
+    assert (await office.prompt()).session == "session-2"  # a restart may still bring it back
+    await office.clock.advance(31)
+    await step(office)
+    assert (await office.prompt()).session == "session-1"
+    assert await office.press(ANN, "perm:a:session-2-1") == "Allowed."
+    assert office.session.verdicts == [("abcde", Behavior.ALLOW)]
+    assert office.endings()[0][1].endswith("so this may not have reached Claude.")
+
+
+async def test_a_session_that_comes_back_in_time_keeps_its_prompts(office: Office) -> None:
+    gone = other_process(office, "session-2")
+    await register(office, gone)
+    await gone.ask()
+    office.alive.discard("session-2")
+    await step(office)
+    await office.clock.advance(15)
+    office.alive.add("session-2")
+    await step(office)
+    office.alive.discard("session-2")
+    await office.clock.advance(20)
+    await step(office)
+    assert (await office.prompt()).session == "session-2"
+
+
+async def test_a_standby_takes_over_nothing(office: Office) -> None:
+    gone, standby = other_process(office, "session-2"), other_process(office, "session-3")
+    await register(office, gone, standby)
+    await gone.ask()
+    standby.alive.discard("session-2")
+    for _ in range(3):
+        await office.clock.advance(60)
+        await step(standby)
+    assert (await office.prompt()).session == "session-2"
+
+
+async def test_a_prompt_nobody_waits_for_is_closed_in_the_end(office: Office) -> None:
+    gone = other_process(office, "session-2")
+    await register(office, gone)
+    await gone.ask()
+    office.alive.discard("session-2")
+    for seconds in (1, 31, 300, 301, 10):
+        await office.clock.advance(seconds)
+        await step(office)
+    assert sorted(office.endings()) == [(chat, "The session ended before anyone answered.") for chat in (ANN, BOB)]
+    assert await office.press(ANN, "perm:a:session-2-1") == (
+        "!Too late, this one is settled. The session ended before anyone answered."
+    )
+    assert office.session.verdicts == []
+
+
+async def test_a_prompt_expires_after_a_day(office: Office) -> None:
+    await office.ask()
+    assert await office.approvals.expire(NOON + timedelta(hours=23)) == 0
+    assert await office.approvals.expire(NOON + timedelta(hours=24)) == 1
+    await step(office)
+    assert sorted(office.endings()) == [(ANN, "Nobody answered in time."), (BOB, "Nobody answered in time.")]
+    assert await office.write(ANN, "yes abcde") == "Too late, this one is settled. Nobody answered in time."
+    assert office.session.verdicts == []
+
+
+async def test_a_full_disk_delays_the_loop_and_does_not_end_it(office: Office) -> None:
+    await office.ask()
+    async with running(office.approvals.run()):
+        await office.settled()
+        office.store.fault = StateUnwritable("The disk is full.")
+        office.store.changed()
+        await office.settled()
+        office.store.fault = None
+        await office.clock.advance(2)
+        await office.press(ANN, ALLOW)
+    assert office.session.verdicts == [("abcde", Behavior.ALLOW)]
+
+
+def test_the_times_are_in_a_sensible_order() -> None:
+    rules = ApprovalRules()
+    order: Sequence[float] = (rules.look_s, rules.orphaned_after_s, rules.ended_after_s, rules.expires_after_s)
+    assert list(order) == sorted(order)
+
+
+async def test_nobody_is_asked_for_a_session_that_does_not_exist(office: Office) -> None:
+    assert office.session.id == SessionId("session-1")
+    lonely = Approvals(
+        office.store,
+        office.chat,
+        office.clock,
+        office.courier,
+        session=None,
+        new_id=lambda: PromptId("p"),
+        is_alive=lambda _: True,
+        polls=lambda: True,
+    )
+    await lonely.asked(REQUEST)
+    await lonely.step()
+    await office.settled()
+    assert office.chat.sent == []
