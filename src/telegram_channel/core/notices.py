@@ -1,0 +1,230 @@
+"""Every sentence the bot says by itself: short, kind, and true.
+
+What somebody else wrote (a name, a code, a tool) stands in its own span and is never parsed.
+"""
+
+from dataclasses import dataclass
+
+from telegram_channel.core.access import Role
+from telegram_channel.core.health import BridgeState
+from telegram_channel.core.pairing_code import PairingCode
+from telegram_channel.core.pairing_rules import RULES, PairingRules
+from telegram_channel.core.permission import Behavior, Closing, How, Prompt, Verdict
+from telegram_channel.core.text import Span, Style, Styled, styled
+from telegram_channel.core.visible import visible_line
+
+_LONGEST_NAME = 64
+"""UTF-16 units of a person's or a project's name inside a sentence."""
+
+
+def _code(text: str) -> Span:
+    return Span(text, Style.CODE)
+
+
+def _bold(text: str) -> Span:
+    return Span(text, Style.BOLD)
+
+
+def pairing_code(code: PairingCode, rules: PairingRules = RULES) -> Styled:
+    """For somebody unknown: their code, and how the operator lets them in with it."""
+    minutes = round(rules.code_lifetime.total_seconds() / 60)
+    return styled(
+        "Hello! This bot belongs to a Claude Code session, and it does not know you yet.\n\nYour code: ",
+        _code(code.shown),
+        "\n\nTo let you in, whoever runs that session types this into it:\n",
+        _code(f"/telegram:access pair {code.shown}"),
+        f"\n\nThe code is good for {minutes} minutes. Nothing you write before that is read or kept.",
+    )
+
+
+def pairing_reminder(minutes_left: int) -> Styled:
+    """For somebody who has a code and writes again; said once."""
+    return styled(
+        f"You already have a code, a few messages up; it is good for {_count(minutes_left, 'more minute')}. "
+        "Whoever runs the session types ",
+        _code("/telegram:access pair"),
+        " and that code. Until then nothing you write is read or kept.",
+    )
+
+
+_MAY = {
+    Role.OWNER: "You may talk to Claude and answer its permission prompts.",
+    Role.APPROVER: "You may talk to Claude and answer its permission prompts.",
+    Role.SENDER: "You may talk to Claude. Its permission prompts go to others.",
+}
+
+
+def greeting(role: Role, *, door_closed: bool = False) -> Styled:
+    """For somebody who was just let in. `door_closed`: strangers cannot ask for a code any more."""
+    door = (
+        "\n\nNobody else can ask to come in from now on. To let somebody in, make an invitation in the session with "
+    )
+    return styled(
+        f"You are in, as {role.value}. {_MAY[role]}\n\n"
+        "Write here as you would in the terminal; files and photos work, too. "
+        "👀 on a message means that it is safely stored. ",
+        _code("/help"),
+        " says more.",
+        *((door, _code("/telegram:access invite"), ".") if door_closed else ()),
+    )
+
+
+def already_paired(role: Role) -> Styled:
+    """For somebody who sends `/start` and is in."""
+    return styled(f"You are already in, as {role.value}. {_MAY[role]} Just write.")
+
+
+def help_text(role: Role) -> Styled:
+    """What `/help` says to this role."""
+    prompts = (
+        (
+            "\n\n",
+            _bold("Permission prompts"),
+            " come as a card with buttons. You can also write ",
+            _code("yes"),
+            " or ",
+            _code("no"),
+            " followed by the five letters on the card. The first answer counts, here or in the terminal.",
+        )
+        if role.may_approve
+        else ("\n\nPermission prompts go to others; they decide.",)
+    )
+    return styled(
+        "Whatever you write here goes to a Claude Code session, and its answers come back. "
+        "Replies, quotes, forwards, edits, photos, files and voice messages go along.\n\n"
+        "👀 on a message means that it is safely stored; “typing” means that the session was given it.",
+        *prompts,
+        "\n\n",
+        _code("/status"),
+        " says whether the session is listening.\n",
+        _code("/help"),
+        " is this text.\nEvery other command goes to Claude.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StatusFacts:
+    """What `/status` tells; whoever asks it has collected these a moment ago."""
+
+    role: Role
+    session: str
+    """The name of the project the session works in, empty when there is none."""
+    state: BridgeState
+    queued: int
+    """Messages stored and not given to the session yet."""
+    unread: int = 0
+    """Messages given to the session without a sign that it read them."""
+    waiting_prompts: int = 0
+    last_poll_s: float | None = None
+    """Seconds since Telegram last answered a poll, None when it never did."""
+    problem: str = ""
+    """What is wrong and what to do, empty when nothing is."""
+
+
+def status_text(facts: StatusFacts) -> Styled:
+    """What `/status` answers."""
+    session: tuple[str | Span, ...] = (
+        ("Session: ", _code(visible_line(facts.session, _LONGEST_NAME)))
+        if facts.session
+        else ("Session: none is running",)
+    )
+    lines = [
+        f"\nYou are: {facts.role.value}",
+        f"\nBridge: {facts.state.sentence}",
+        f"\nQueue: {_count(facts.queued, 'message')} waiting to be given to the session",
+        f"\nLast poll: {_ago(facts.last_poll_s)}",
+    ]
+    if facts.unread:
+        lines.append(f"\nGiven to the session, no sign of reading yet: {_count(facts.unread, 'message')}")
+    if facts.waiting_prompts and facts.role.may_approve:
+        lines.append(f"\nPermission prompts that wait for an answer: {facts.waiting_prompts}")
+    if facts.problem:
+        lines.append(f"\n\n{visible_line(facts.problem, 1000)}")
+    return styled(*session, *lines)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _ago(seconds: float | None) -> str:
+    if seconds is None:
+        return "never"
+    if seconds < 120:
+        return f"{max(0, round(seconds))} s ago"
+    if seconds < 7200:
+        return f"{round(seconds / 60)} minutes ago"
+    return f"{round(seconds / 3600)} hours ago"
+
+
+def unread(count: int) -> Styled:
+    """The one notice about messages that were given to the session without any sign that it read them."""
+    what, them = ("This message was", "it") if count == 1 else (f"{count} messages up to this one were", "them")
+    return styled(
+        f"⚠️ {what} given to the session, which shows no sign of having read {them}. Likely causes:\n"
+        "• the session was started without ",
+        _code("--channels"),
+        " naming this plugin, so Claude Code drops what we hand over\n"
+        "• it is busy, or a dialog in the terminal waits for somebody\n"
+        "• it ended or hangs\n\n"
+        f"A look at the terminal tells which. If Claude does not come back to {them}, please write again.",
+    )
+
+
+def answered(behavior: Behavior) -> Styled:
+    """For the approver whose answer counts."""
+    return styled("Allowed." if behavior is Behavior.ALLOW else "Denied.")
+
+
+def not_approver() -> Styled:
+    """For somebody who may talk and tried to answer a permission prompt."""
+    return styled("You may talk to Claude, but not answer its permission prompts. Nothing was decided or passed on.")
+
+
+def unknown_request(request_id: str) -> Styled:
+    """For `yes abcde` that names no request anybody knows. It is not passed on, and this says so."""
+    return styled(
+        "There is no permission request ",
+        _code(request_id),
+        ", so nothing was decided, and nothing was passed on. If this was meant for Claude, say it in other words.",
+    )
+
+
+def unknown_card() -> Styled:
+    """For a press on a card that belongs to no request anybody knows."""
+    return styled("Nobody knows this request any more. Nothing was decided.")
+
+
+def old_answer() -> Styled:
+    """For an answer that waited at Telegram while nobody polled."""
+    return styled("That answer came while I was offline, so it does not count. Please answer again.")
+
+
+def already_decided(prompt: Prompt) -> Styled:
+    """For an answer that came after somebody else's, or after a closing."""
+    return styled("Too late, this one is settled. ", decision(prompt))
+
+
+def decision(prompt: Prompt, *, restarted: bool = False) -> str:
+    """What became of a prompt, in one line; empty while it is open.
+
+    `restarted`: the process that serves the session began after the prompt was asked, so a verdict may
+    not have reached what asked.
+    """
+    if prompt.verdict:
+        doubt = " It was asked before a restart, so this may not have reached Claude." if restarted else ""
+        return _verdict(prompt.verdict) + doubt
+    return _CLOSINGS[prompt.closing] if prompt.closing else ""
+
+
+def _verdict(verdict: Verdict) -> str:
+    word = "✓ Allowed" if verdict.behavior is Behavior.ALLOW else "✗ Denied"
+    how = "button" if verdict.how is How.BUTTON else "typed"
+    return f"{word} by {visible_line(verdict.by_name, _LONGEST_NAME)} ({how})."
+
+
+_CLOSINGS = {
+    Closing.SESSION_ENDED: "The session ended before anyone answered.",
+    Closing.EXPIRED: "Nobody answered in time.",
+    Closing.ELSEWHERE: "Answered in the terminal.",
+}
