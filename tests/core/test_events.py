@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.values import NOON, entry, later, message, photo, place
 
 from telegram_channel.core.events import META_KEY, META_KEYS, ChannelEvent, event_for
 from telegram_channel.core.ids import FileRef, MessageId, PressId, ThreadId, UpdateId
 from telegram_channel.core.inbox import Fetch, FetchState
 from telegram_channel.core.messages import Attachment, AttachmentKind, ButtonPress, ReactionChange, RepliedTo
+from tests.values import NOON, entry, later, message, photo, place
 
 
 def test_a_text_carries_who_where_and_when() -> None:

@@ -1,9 +1,9 @@
 """What happens to events that nobody seems to have read."""
 
 import pytest
-from tests.values import NOON, entry, later
 
 from telegram_channel.core.inbox import DeliveryState, RedeliveryRules, orphaned, overdue
+from tests.values import NOON, entry, later
 
 RULES = RedeliveryRules(redeliver_after_s=100, give_up_after_s=1000)
 EMITTED = entry(state=DeliveryState.EMITTED, emitted_at=NOON)

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.values import NOON, entry, later, message, photo, place
 
 from telegram_channel.core.inbox import Fetch, FetchState, InboxEntry
 from telegram_channel.core.joining import SPLIT_PART_UNITS, JoiningRules, assemble
+from tests.values import NOON, entry, later, message, photo, place
 
 RULES = JoiningRules()
 LONG = "x" * SPLIT_PART_UNITS

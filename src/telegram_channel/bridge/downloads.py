@@ -73,6 +73,10 @@ class Downloads:
         if not isinstance(message, InboundMessage) or not message.attachment:
             return Fetch(FetchState.FAILED, cause="There is no file.")
         path = download_path(self._directory, message.attachment)
+        try:
+            await asyncio.to_thread(path.parent.mkdir, mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            return Fetch(FetchState.FAILED, cause=f"{path.parent} cannot be written ({error.strerror}).")
         match await self._chat.download(message.attachment.file, path):
             case Downloaded():
                 return Fetch(FetchState.DONE, path=str(path))

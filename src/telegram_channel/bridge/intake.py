@@ -1,0 +1,272 @@
+"""From the chat into the store: decides about every update of a batch, then commits, and only then may
+Telegram be told that it was received.
+
+The poll path touches storage only. Whatever must be sent is owed in the state (codes, greetings) or posted
+to the courier, so that a slow chat holds up nobody. Every step may be repeated: a batch that was not
+committed comes again.
+"""
+
+import logging
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, assert_never
+
+from telegram_channel.bridge.approvals import Approvals
+from telegram_channel.bridge.commands import Commands
+from telegram_channel.bridge.courier import Courier
+from telegram_channel.core.access import (
+    AccessState,
+    Admit,
+    Challenge,
+    Policy,
+    Refuse,
+    admit,
+    is_addressed,
+    may_approve,
+    with_group_moved,
+)
+from telegram_channel.core.asking import is_question_data
+from telegram_channel.core.audit import AuditRow
+from telegram_channel.core.commands import start_payload
+from telegram_channel.core.ids import ChatId, EntryId, SenderId, UpdateId
+from telegram_channel.core.inbox import Fetch, FetchState, InboxEntry, Intake, QuarantinedUpdate
+from telegram_channel.core.messages import (
+    AttachmentKind,
+    Batch,
+    ButtonPress,
+    ChatKind,
+    ChatMigration,
+    Deliverable,
+    Ignorable,
+    Inbound,
+    InboundMessage,
+    MembershipChange,
+    ReactionChange,
+    Unreadable,
+)
+from telegram_channel.core.pairing import Acceptance, NoCode, Paired, redeem_invitation, request_pairing
+from telegram_channel.core.permission import is_permission_data, parse_answer
+from telegram_channel.errors import StateError
+from telegram_channel.ports import Chat, Clock, Store
+
+_log = logging.getLogger(__name__)
+
+FRESH_S = 60.0
+"""An answer counts only if it cannot be older than this: the queue was seen empty that recently."""
+
+_BRIDGE = "bridge"
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """What the updates of one batch come to."""
+
+    fresh: bool
+    now: datetime
+    state: AccessState
+    bot_username: str
+    entries: list[InboxEntry] = field(default_factory=list)
+    quarantined: list[QuarantinedUpdate] = field(default_factory=list)
+    errands: list[Coroutine[Any, Any, object]] = field(default_factory=list)
+    heard: set[ChatId] = field(default_factory=set)
+    """Chats that somebody admitted wrote from: they can be written to."""
+
+
+class Reception:
+    """Takes batches from the poll loop."""
+
+    def __init__(
+        self,
+        store: Store,
+        chat: Chat,
+        approvals: Approvals,
+        commands: Commands,
+        courier: Courier,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._chat = chat
+        self._approvals = approvals
+        self._commands = commands
+        self._courier = courier
+        self._clock = clock
+        self._drained_at: datetime | None = None
+
+    async def resume(self) -> None:
+        """Learn when the platform's queue was last seen empty by whoever polled before."""
+        report = await self._store.health.latest()
+        self._drained_at = report.last_drained_at if report else None
+
+    @property
+    def drained_at(self) -> datetime | None:
+        """When the platform last had nothing more for us."""
+        return self._drained_at
+
+    async def take(self, batch: Batch) -> None:
+        """Decide about every update that is new, and commit.
+
+        Raises:
+            StateError: nothing may be confirmed; the same batch may be taken again.
+        """
+        now = self._clock.now()
+        unseen = set(await self._store.inbox.unseen([update.update for update in batch.updates]))
+        fresh = self._drained_at is not None and now - self._drained_at <= timedelta(seconds=FRESH_S)
+        bot = await self._chat.identity()
+        gathered = _Gathered(fresh, now, await self._store.access.read(), bot.username)
+        for update in batch.updates:
+            if update.update in unseen:
+                unseen.discard(update.update)
+                await self._treat_alone(update, gathered)
+        for chat in gathered.heard:
+            await self._store.closed_chats.reopen(chat)
+        if batch.updates:
+            seen = tuple(update.update for update in batch.updates)
+            try:
+                await self._store.inbox.ingest(
+                    Intake(tuple(gathered.entries), tuple(gathered.quarantined), seen), batch.cursor
+                )
+            except BaseException:
+                for errand in gathered.errands:
+                    errand.close()
+                raise
+            for errand in gathered.errands:
+                self._courier.post(errand)
+        if batch.drained:
+            self._drained_at = now
+
+    async def _treat_alone(self, update: Inbound, gathered: _Gathered) -> None:
+        """One update; whatever is wrong with it concerns nobody else."""
+        try:
+            await self._treat(update, gathered)
+        except StateError:
+            raise
+        except Exception as error:  # kept and reported instead: it must not block what comes after it
+            _log.exception("an update could not be treated")
+            gathered.quarantined.append(
+                QuarantinedUpdate(update.update, f"{type(error).__name__} while treating it", gathered.now, "")
+            )
+
+    async def _treat(self, update: Inbound, gathered: _Gathered) -> None:
+        match update:
+            case InboundMessage():
+                await self._message(update, gathered)
+            case ButtonPress():
+                await self._press(update, gathered)
+            case ReactionChange():
+                if update.added and update.place.chat_kind is ChatKind.PRIVATE:
+                    self._keep_if_admitted(update, gathered)
+            case MembershipChange():
+                await self._membership(update)
+            case ChatMigration():
+                await self._migration(update, gathered)
+            case Unreadable():
+                self._unreadable(update, gathered)
+            case Ignorable():
+                pass
+            case _:
+                assert_never(update)
+
+    async def _message(self, message: InboundMessage, gathered: _Gathered) -> None:
+        place = message.place
+        addressed = await self._is_addressed(message, gathered.state)
+        match admit(gathered.state, place, gathered.now, addressed=addressed):
+            case Admit(role=role):
+                gathered.heard.add(place.chat)
+                if await self._answered_here(message, gathered):
+                    return
+                errand = None if message.edited else self._commands.errand_for(message, role, gathered.bot_username)
+                if errand is not None:
+                    gathered.errands.append(errand)
+                else:
+                    gathered.entries.append(_entry(message, gathered.now))
+            case Challenge() | Refuse():
+                await self._stranger(message, gathered)
+
+    async def _is_addressed(self, message: InboundMessage, state: AccessState) -> bool:
+        """Whether a group's message is for the bot; a correction is when the original was."""
+        group = state.groups.get(message.place.chat)
+        if group is None:
+            return False
+        if is_addressed(group, message):
+            return True
+        if message.edited:
+            return await self._store.inbox.find(message.place.chat, message.message) is not None
+        return may_approve(state, message.place.sender) and parse_answer(message.text) is not None
+
+    async def _answered_here(self, message: InboundMessage, gathered: _Gathered) -> bool:
+        """Whether it was an answer to a permission prompt. A correction never is one."""
+        if message.edited or message.attachment or message.forwarded_from:
+            return False
+        answer = parse_answer(message.text)
+        return answer is not None and await self._approvals.answered_by_text(
+            message, answer, fresh=gathered.fresh, state=gathered.state
+        )
+
+    async def _stranger(self, message: InboundMessage, gathered: _Gathered) -> None:
+        """Somebody unknown wrote. Their words are neither stored nor logged."""
+        if message.edited or message.place.chat_kind is not ChatKind.PRIVATE:
+            return
+        place, now = message.place, gathered.now
+        payload = start_payload(message.text)
+
+        def change(state: AccessState) -> tuple[AccessState, None, list[AuditRow]]:
+            outcome: Acceptance = NoCode()
+            if payload:
+                state, outcome = redeem_invitation(state, place, payload, now)
+            if isinstance(outcome, NoCode):  # an ordinary message, or a link that carries something else
+                return request_pairing(state, place, now)[0], None, []
+            if not isinstance(outcome, Paired):
+                return state, None, []
+            rows = [AuditRow(now, place.sender, "invite_taken", place.sender, outcome.person.role.value)]
+            if outcome.closed_door:
+                rows.append(AuditRow(now, _BRIDGE, "policy", Policy.ALLOWLIST.value, "there is an owner now"))
+            return state, None, rows
+
+        await self._store.access.transact(change)
+        gathered.state = await self._store.access.read()
+
+    async def _press(self, press: ButtonPress, gathered: _Gathered) -> None:
+        if is_permission_data(press.data):
+            await self._approvals.answered_by_press(press, fresh=gathered.fresh, state=gathered.state)
+        elif is_question_data(press.data) and self._keep_if_admitted(press, gathered):
+            gathered.errands.append(self._chat.answer_press(press.press, f"Sent: {press.label}"[:190]))
+
+    def _keep_if_admitted(self, inbound: Deliverable, gathered: _Gathered) -> bool:
+        """Store what an admitted sender did to a message of the bot."""
+        admission = admit(gathered.state, inbound.place, gathered.now, addressed=True)
+        if not isinstance(admission, Admit):
+            return False
+        gathered.entries.append(_entry(inbound, gathered.now))
+        return True
+
+    async def _membership(self, change: MembershipChange) -> None:
+        if change.reachable:
+            await self._store.closed_chats.reopen(change.place.chat)
+        else:
+            await self._store.closed_chats.close(change.place.chat, "The bot was blocked or removed there.")
+
+    async def _migration(self, migration: ChatMigration, gathered: _Gathered) -> None:
+        old, new, now = migration.place.chat, migration.new_chat, gathered.now
+
+        def change(state: AccessState) -> tuple[AccessState, None, list[AuditRow]]:
+            moved = with_group_moved(state, old, new)
+            return moved, None, [] if moved is state else [AuditRow(now, _BRIDGE, "group_moved", old, new)]
+
+        await self._store.access.transact(change)
+        gathered.state = await self._store.access.read()
+
+    def _unreadable(self, update: Unreadable, gathered: _Gathered) -> None:
+        known = update.sender is not None and SenderId(update.sender) in gathered.state.senders
+        content = update.raw if known else update.skeleton
+        gathered.quarantined.append(QuarantinedUpdate(update.update, update.reason, gathered.now, content))
+
+
+def _entry(inbound: Deliverable, now: datetime) -> InboxEntry:
+    """The inbox entry of something that was admitted; a photo waits for its own file."""
+    attachment = inbound.attachment if isinstance(inbound, InboundMessage) else None
+    is_photo = attachment is not None and attachment.kind is AttachmentKind.PHOTO
+    fetch = Fetch(FetchState.WANTED, attachment.file) if attachment and is_photo else Fetch()
+    return InboxEntry(
+        EntryId(0), UpdateId(inbound.update), inbound.place.chat, inbound.message, inbound, now, fetch=fetch
+    )

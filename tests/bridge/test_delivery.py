@@ -1,0 +1,183 @@
+"""From the inbox into the session: in order, EMITTED only when the client's pipe has it, once more, then a notice."""
+
+from dataclasses import dataclass, replace
+
+import pytest
+
+from telegram_channel.bridge.activity import Activity
+from telegram_channel.bridge.delivery import Delivery, DeliveryRules
+from telegram_channel.core.ids import BotId, EntryId
+from telegram_channel.core.inbox import DeliveryState, InboxEntry, Intake, Move, RedeliveryRules
+from telegram_channel.errors import StateUnwritable
+from telegram_channel.storage.memory import MemoryDatabase, MemoryStore
+from tests.chat import RecordingChat
+from tests.clock import ManualClock
+from tests.session import RecordingSession
+from tests.values import entry, message
+from tests.waiting import eventually, running
+
+RULES = DeliveryRules(redelivery=RedeliveryRules(redeliver_after_s=100))
+
+
+@dataclass
+class World:
+    """One process with its session, on a store that another process may share."""
+
+    store: MemoryStore
+    session: RecordingSession
+    chat: RecordingChat
+    clock: ManualClock
+    activity: Activity
+    delivery: Delivery
+
+    async def receive(self, *texts: str) -> None:
+        """Store messages as intake would."""
+        for text in texts:
+            number = len(self.entries) + 1
+            one = entry(message(text, number), number, entry=EntryId(0), stored_at=self.clock.now())
+            await self.store.inbox.ingest(Intake((one,), seen=(one.update,)), one.update)
+
+    @property
+    def entries(self) -> list[InboxEntry]:
+        """Every entry, in order."""
+        return list(self.store.tables.inbox.values())
+
+    def states_are(self, *states: str) -> bool:
+        """Whether the entries are in these states, in order."""
+        return [one.state.value for one in self.entries] == list(states)
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let time pass and everybody look again."""
+        await self.clock.advance(seconds)
+        self.store.changed()
+
+
+def world(database: MemoryDatabase | None = None, session: str = "session-1") -> World:
+    clock = ManualClock()
+    store = MemoryStore(BotId("900"), database, clock.now)
+    recorder, chat, activity = RecordingSession(session), RecordingChat(), Activity(clock)
+    return World(store, recorder, chat, clock, activity, Delivery(store, recorder, chat, clock, activity, RULES))
+
+
+async def test_messages_reach_the_session_in_the_order_they_were_received() -> None:
+    """MUST: messages of a chat reach the session in order."""
+    here = world()
+    await here.receive("one", "two", "three")
+    async with running(here.delivery.run()):
+        await eventually(lambda: len(here.session.events) == 3)
+        await here.receive("four")
+        await eventually(lambda: len(here.session.events) == 4)
+    assert here.session.contents == ["one", "two", "three", "four"]
+
+
+async def test_nothing_is_given_before_the_session_is_ready() -> None:
+    """MUST: no event is written before the handshake is complete."""
+    here = world()
+    here.session.is_ready.clear()
+    await here.receive("one")
+    async with running(here.delivery.run()):
+        await here.clock.settle()
+        assert here.session.events == []
+        here.session.is_ready.set()
+        await eventually(lambda: here.session.contents == ["one"])
+
+
+async def test_an_event_counts_as_emitted_only_when_the_clients_pipe_has_it() -> None:
+    """MUST: EMITTED means that the client's pipe has it."""
+    here = world()
+    here.session.reads.clear()
+    await here.receive("one")
+    async with running(here.delivery.run()):
+        await eventually(lambda: here.session.contents == ["one"])
+        await here.clock.settle()
+        assert here.states_are("stored")
+        here.session.reads.set()
+        await eventually(lambda: here.states_are("emitted"))
+    assert here.session.contents == ["one"]
+
+
+async def test_a_new_process_gives_again_what_was_not_proven() -> None:
+    """MUST: a new handshake gives unproven events again, once, and says so."""
+    database = MemoryDatabase()
+    first, second, third = (world(database, f"session-{number}") for number in (1, 2, 3))
+    await first.receive("one", "two")
+    async with running(first.delivery.run()):
+        await eventually(lambda: first.states_are("emitted", "emitted"))
+    await first.store.inbox.advance([Move((first.entries[0].entry,), (DeliveryState.EMITTED,), DeliveryState.READ)])
+    async with running(second.delivery.run()):
+        await eventually(lambda: second.session.contents == ["two"])
+        await eventually(lambda: second.states_are("read", "emitted"))
+    assert second.session.events[0].meta["redelivered"] == "true"
+    async with running(third.delivery.run()):
+        await third.clock.settle()
+    assert third.session.events == []
+
+
+async def test_an_idle_session_is_given_an_event_once_more_and_then_the_chat_is_told_once() -> None:
+    """MUST: without proof of reading an event is given once more, then the chat is told once."""
+    here = world()
+    await here.receive("hello?")
+    async with running(here.delivery.run()):
+        await eventually(lambda: here.states_are("emitted"))
+        await here.pass_time(101)
+        await eventually(lambda: here.session.contents == ["hello?", "hello?"])
+        await eventually(lambda: here.states_are("emitted"))
+        assert here.chat.sent == []
+        await here.pass_time(101)
+        await eventually(lambda: len(here.chat.sent) == 1)
+        for _ in range(3):
+            await here.pass_time(101)
+    assert here.session.contents == ["hello?", "hello?"]
+    assert "--channels" in here.chat.texts("1001")[0]
+    assert len(here.chat.sent) == 1
+
+
+async def test_a_busy_session_is_left_alone() -> None:
+    """MUST: nothing is given again while the session is at work."""
+    here = world()
+    await here.receive("hello?")
+    async with running(here.delivery.run()):
+        await eventually(lambda: here.states_are("emitted"))
+        with here.activity.ongoing():
+            await here.pass_time(500)
+            await here.clock.settle()
+        await here.pass_time(99)
+        await here.clock.settle()
+        assert here.session.contents == ["hello?"]
+        await here.pass_time(2)
+        await eventually(lambda: here.session.contents == ["hello?", "hello?"])
+
+
+async def test_a_full_disk_delays_delivery_and_loses_nothing() -> None:
+    """MUST: a full disk delays; it loses nothing."""
+    here = world()
+    await here.receive("one")
+    here.store.fault = StateUnwritable("The disk is full.")
+    async with running(here.delivery.run()):
+        await here.clock.settle()
+        here.store.fault = None
+        await here.clock.advance(2)
+        await eventually(lambda: here.session.contents == ["one"])
+
+
+async def test_an_entry_that_cannot_become_an_event_does_not_hold_up_the_next() -> None:
+    """MUST: an entry that cannot be delivered blocks nothing and is reported."""
+    here = world()
+    await here.receive("bad", "good")
+    first = here.entries[0]
+    broken = replace(message(), details={"a key the client would drop": "x"})
+    here.store.tables.inbox[first.entry] = replace(first, inbound=broken)
+    async with running(here.delivery.run()):
+        await eventually(lambda: here.session.contents == ["good"])
+        await eventually(lambda: here.states_are("quarantined", "emitted"))
+
+
+@pytest.mark.parametrize("count", [1, 450])
+async def test_a_backlog_is_given_completely(count: int) -> None:
+    here = world()
+    for number in range(1, count + 1):
+        one = entry(message(str(number), number), number, entry=EntryId(0), stored_at=here.clock.now())
+        await here.store.inbox.ingest(Intake((one,), seen=(one.update,)), one.update)
+    async with running(here.delivery.run()):
+        await eventually(lambda: len(here.session.events) >= count)
+    assert here.session.contents == [str(number) for number in range(1, count + 1)]

@@ -1,0 +1,370 @@
+"""From the chat into the store: who is heard, what is kept, and that nothing is confirmed before it is stored."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from telegram_channel.bridge.approvals import Approvals
+from telegram_channel.bridge.commands import Commands
+from telegram_channel.bridge.courier import Courier
+from telegram_channel.bridge.intake import FRESH_S, Reception
+from telegram_channel.core.access import AccessState, Group, Policy, Role, Sender, with_group, with_sender
+from telegram_channel.core.health import BridgeState, HealthReport
+from telegram_channel.core.ids import BotId, ChatId, MessageId, PressId, PromptId, SenderId, UpdateId
+from telegram_channel.core.inbox import FetchState
+from telegram_channel.core.messages import (
+    Batch,
+    ButtonPress,
+    ChatMigration,
+    Ignorable,
+    Inbound,
+    MembershipChange,
+    ReactionChange,
+    Unreadable,
+)
+from telegram_channel.core.notices import StatusFacts
+from telegram_channel.core.pairing import make_invitation
+from telegram_channel.core.pairing_code import ENTROPY_BYTES, PairingCode
+from telegram_channel.core.permission import Behavior, PermissionRequest, Prompt, button_data
+from telegram_channel.errors import StateUnwritable
+from telegram_channel.storage.memory import MemoryDatabase, MemoryStore
+from tests.chat import RecordingChat
+from tests.clock import ManualClock
+from tests.session import RecordingSession
+from tests.values import message, photo, place
+
+ANN, BOB, EVE = "1001", "1002", "6666"
+GROUP = "-500"
+REQUEST = PermissionRequest("abcde", "Bash", "Run tests", '{"command": "pytest"}')
+
+
+@dataclass
+class World:
+    """The intake of one process."""
+
+    store: MemoryStore
+    chat: RecordingChat
+    session: RecordingSession
+    clock: ManualClock
+    courier: Courier
+    approvals: Approvals
+    reception: Reception
+
+    async def take(self, *updates: Inbound, drained: bool = True) -> None:
+        """One poll brings these updates."""
+        cursor = updates[-1].update if updates else None
+        await self.reception.take(Batch(updates, cursor, drained))
+        await self.courier.settled()
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts of all entries, in order."""
+        return [getattr(one.inbound, "text", "") for one in self.store.tables.inbox.values()]
+
+    async def admit(self, *people: tuple[str, Role], group: Group | None = None) -> None:
+        """Let people and a group in, as the operator would."""
+
+        def change(state: AccessState) -> tuple[AccessState, None, Sequence[Any]]:
+            for number, role in people:
+                state = with_sender(
+                    state, Sender(SenderId(number), role, "x", self.clock.now(), "allow", welcomed=True)
+                )
+            return with_group(state, group) if group else state, None, ()
+
+        await self.store.access.transact(change)
+
+    async def prompt(self) -> Prompt:
+        """The session asks for permission."""
+        await self.approvals.asked(REQUEST)
+        await self.courier.settled()
+        found = await self.store.prompts.find(REQUEST.request_id)
+        assert found
+        return found
+
+
+def world(database: MemoryDatabase | None = None) -> World:
+    clock = ManualClock()
+    store = MemoryStore(BotId("900"), database, clock.now)
+    chat, session, courier = RecordingChat(), RecordingSession(), Courier()
+    approvals = Approvals(
+        store,
+        chat,
+        clock,
+        courier,
+        session=session,
+        new_id=lambda: PromptId("prompt-1"),
+        is_alive=lambda _: True,
+        polls=lambda: True,
+    )
+
+    async def facts(role: Role) -> StatusFacts:
+        return StatusFacts(role, "project", BridgeState.POLLING, queued=3)
+
+    reception = Reception(store, chat, approvals, Commands(chat, facts), courier, clock)
+    return World(store, chat, session, clock, courier, approvals, reception)
+
+
+async def test_an_allowed_message_is_stored_with_the_cursor() -> None:
+    """MUST: a message is stored before it is confirmed."""
+    here = world()
+    await here.admit((ANN, Role.OWNER))
+    await here.take(message("hello", 1), message("again", 2))
+    assert here.texts == ["hello", "again"]
+    assert await here.store.inbox.cursor() == 9002
+
+
+async def test_nothing_is_confirmed_when_it_could_not_be_stored() -> None:
+    """MUST: what could not be stored is not confirmed, and comes again."""
+    here = world()
+    await here.admit((ANN, Role.OWNER))
+    here.store.fault = StateUnwritable("The disk is full.")
+    with pytest.raises(StateUnwritable):
+        await here.take(message("hello", 1))
+    here.store.fault = None
+    await here.take(message("hello", 1))
+    assert here.texts == ["hello"]
+
+
+async def test_an_update_that_comes_twice_is_taken_once() -> None:
+    """MUST: an update that comes twice is taken once, by its id and nothing else."""
+    here = world()
+    await here.admit((ANN, Role.OWNER))
+    await here.take(message("high", 1, update=900_000))
+    await here.take(message("high", 1, update=900_000), message("low", 2, update=3), message("low", 2, update=3))
+    assert here.texts == ["high", "low"]
+
+
+async def test_a_stranger_leaves_a_debt_and_not_a_word() -> None:
+    """MUST: a stranger's text is neither stored nor logged."""
+    here = world()
+    await here.take(message("my secret words", 1, sender=EVE, chat=EVE))
+    state = await here.store.access.read()
+    assert [one.sender for one in state.pending] == [EVE]
+    assert here.texts == []
+    assert "secret words" not in repr(here.store.tables)
+    assert here.chat.calls == []
+
+
+async def test_a_start_link_that_carries_something_else_is_an_ordinary_hello() -> None:
+    here = world()
+    await here.take(message("/start help", 1, sender=EVE, chat=EVE))
+    assert [one.sender for one in (await here.store.access.read()).pending] == [EVE]
+
+
+@pytest.mark.parametrize("policy", [Policy.ALLOWLIST, Policy.CLOSED])
+async def test_refusals_are_silent(policy: Policy) -> None:
+    """MUST: refusals are silent."""
+    here = world()
+    await here.admit((ANN, Role.OWNER))
+    await here.store.access.transact(lambda state: (replace(state, policy=policy), None, ()))
+    await here.take(message("let me in", 1, sender=EVE, chat=EVE), message("/start", 2, sender=EVE, chat=EVE))
+    assert (await here.store.access.read()).pending == ()
+    assert here.texts == []
+    assert here.chat.calls == []
+
+
+async def test_an_invitation_lets_one_person_in() -> None:
+    """MUST: an invitation lets exactly one person in, on /start."""
+    here = world()
+    code = PairingCode.for_invitation(bytes(range(ENTROPY_BYTES)))
+    await here.store.access.transact(
+        lambda state: (*make_invitation(state, code, "salt", Role.SENDER, here.clock.now()), ())
+    )
+    await here.take(
+        message(f"/start {code.letters}", 1, sender=ANN, chat=ANN),
+        message(f"/start {code.letters}", 2, sender=EVE, chat=EVE),
+        message("and me?", 3, sender=ANN, chat=ANN),
+    )
+    state = await here.store.access.read()
+    assert {who: one.role for who, one in state.senders.items()} == {ANN: Role.OWNER}
+    assert here.texts == ["and me?"]
+    assert [row.action for row in await here.store.audit.rows()] == ["invite_taken", "policy"]
+
+
+async def test_a_group_hears_only_admitted_people_who_address_the_bot() -> None:
+    """MUST: in a group only admitted senders who address the bot are heard."""
+    here = world()
+    group = Group(ChatId(GROUP), "Team", here.clock.now(), patterns=("claude",))
+    await here.admit((ANN, Role.OWNER), group=group)
+    await here.take(
+        message("plain", 1, place=place(GROUP, ANN)),
+        message("Claude, hi", 2, place=place(GROUP, ANN)),
+        message("@bot hi", 3, place=place(GROUP, ANN), mentions_bot=True),
+        message("@bot hi", 4, place=place(GROUP, EVE), mentions_bot=True),
+        message("@bot hi", 5, place=place("-501", ANN), mentions_bot=True),
+        message("Claude, hello", 2, place=place(GROUP, ANN), edited=True, update=9100),
+        message("plainer", 1, place=place(GROUP, ANN), edited=True, update=9101),
+    )
+    assert here.texts == ["Claude, hi", "@bot hi", "Claude, hello"]
+    assert (await here.store.access.read()).pending == ()
+
+
+async def test_a_photo_waits_for_its_file_and_a_document_does_not() -> None:
+    here = world()
+    await here.admit((ANN, Role.OWNER))
+    await here.take(message("look", 1, attachment=photo()), message("text", 2))
+    assert [one.fetch.state for one in here.store.tables.inbox.values()] == [FetchState.WANTED, FetchState.NONE]
+
+
+async def test_our_own_commands_are_answered_and_others_go_to_claude() -> None:
+    """MUST: an unknown command is a message for Claude."""
+    here = world()
+    await here.admit((ANN, Role.OWNER))
+    await here.take(
+        message("/status", 1), message("/deploy now", 2), message("/help@other_bot", 3), message("/help", 4)
+    )
+    assert here.texts == ["/deploy now", "/help@other_bot"]
+    assert any("waiting" in text and "3" in text for text in here.chat.texts(ANN))
+    assert len(here.chat.sent) == 2
+
+
+async def test_a_question_button_becomes_an_event_for_admitted_people_only() -> None:
+    here = world()
+    await here.admit((ANN, Role.SENDER))
+    press = ButtonPress(UpdateId(1), place(ANN, ANN), PressId("p1"), "ask:0:1", MessageId("7"), "Later")
+    stranger = replace(press, update=UpdateId(2), place=place(EVE, EVE), press=PressId("p2"))
+    await here.take(press, stranger)
+    assert [one.inbound for one in here.store.tables.inbox.values()] == [press]
+    assert [answer.press for answer in here.chat.press_answers] == ["p1"]
+
+
+async def test_a_reaction_becomes_an_event() -> None:
+    here = world()
+    await here.admit((ANN, Role.SENDER))
+    await here.take(ReactionChange(UpdateId(1), place(), MessageId("7"), here.clock.now(), ("👍",)))
+    assert len(here.store.tables.inbox) == 1
+
+
+async def test_a_typed_answer_approves_and_is_not_passed_on() -> None:
+    """MUST: yes and no with an id decide a prompt, in any letter case."""
+    here = world()
+    await here.admit((ANN, Role.OWNER))
+    await here.take()
+    await here.prompt()
+    await here.take(message("YES AbCdE", 1))
+    assert here.session.verdicts == [("abcde", Behavior.ALLOW)]
+    assert here.texts == []
+
+
+@pytest.mark.parametrize("how", ["button", "text"])
+async def test_an_answer_from_a_backlog_never_approves(how: str) -> None:
+    """MUST: an answer that may have waited on the server never approves."""
+    here = world()
+    await here.admit((ANN, Role.OWNER))
+    prompt = await here.prompt()
+    answer: Inbound = message("yes abcde", 1)
+    if how == "button":
+        data = button_data(Behavior.ALLOW, prompt.prompt)
+        answer = ButtonPress(UpdateId(1), place(), PressId("p"), data, MessageId("501"), "Allow")
+    await here.take()
+    await here.clock.advance(FRESH_S + 1)
+    await here.take(answer, drained=True)
+    assert here.session.verdicts == []
+    again = replace(answer, update=UpdateId(answer.update + 1))
+    await here.take(again)
+    assert here.session.verdicts == [("abcde", Behavior.ALLOW)]
+
+
+async def test_what_the_last_process_knew_about_the_queue_counts_for_the_next() -> None:
+    """MUST: an answer right after a takeover counts."""
+    here = world()
+    await here.admit((ANN, Role.OWNER))
+    await here.prompt()
+    await here.store.health.publish(
+        HealthReport(
+            BridgeState.POLLING, 1, here.clock.now(), last_drained_at=here.clock.now() - timedelta(seconds=5)
+        )
+    )
+    await here.reception.resume()
+    await here.take(message("yes abcde", 1))
+    assert here.session.verdicts == [("abcde", Behavior.ALLOW)]
+
+
+@pytest.mark.parametrize("who", [BOB, EVE])
+async def test_only_approvers_approve(who: str) -> None:
+    """MUST: only owners and approvers decide, by button and by text alike."""
+    here = world()
+    await here.admit((ANN, Role.OWNER), (BOB, Role.SENDER))
+    await here.take()
+    prompt = await here.prompt()
+    data = button_data(Behavior.ALLOW, prompt.prompt)
+    await here.take(
+        message("yes abcde", 1, sender=who, chat=who),
+        ButtonPress(UpdateId(2), place(who, who), PressId("p"), data, MessageId("501"), "Allow"),
+    )
+    assert here.session.verdicts == []
+    assert here.texts == []
+
+
+async def test_a_correction_is_never_an_answer() -> None:
+    here = world()
+    await here.admit((ANN, Role.OWNER))
+    await here.take()
+    await here.prompt()
+    await here.take(message("yes abcde", 1, edited=True), message("yes abcde", 2, forwarded_from="Eve"))
+    assert here.session.verdicts == []
+    assert here.texts == ["yes abcde", "yes abcde"]
+
+
+async def test_what_nobody_understands_is_kept_and_blocks_nothing() -> None:
+    """MUST: an update nobody understands is kept, reported, and blocks nothing."""
+    here = world()
+    await here.admit((ANN, Role.OWNER))
+    raw = json.dumps({"odd": "words of Ann"})
+    known = Unreadable(UpdateId(1), "no idea", SenderId(ANN), raw, "{}")
+    stranger = Unreadable(UpdateId(2), "no idea", SenderId(EVE), json.dumps({"odd": "words of Eve"}), '{"odd":"str"}')
+    await here.take(known, stranger, Ignorable(UpdateId(3), "a pin"), message("after", 4))
+    assert here.texts == ["after"]
+    kept = {one.update: one.content for one in await here.store.inbox.quarantined()}
+    assert kept == {1: raw, 2: '{"odd":"str"}'}
+
+
+async def test_a_group_that_became_a_supergroup_keeps_its_place() -> None:
+    here = world()
+    await here.admit((ANN, Role.OWNER), group=Group(ChatId(GROUP), "Team", here.clock.now()))
+    await here.take(ChatMigration(UpdateId(1), place(GROUP, ANN), ChatId("-100500")))
+    assert set((await here.store.access.read()).groups) == {"-100500"}
+
+
+async def test_a_chat_is_closed_when_the_bot_is_blocked_and_open_when_it_is_heard_from() -> None:
+    here = world()
+    await here.admit((ANN, Role.OWNER))
+    await here.take(MembershipChange(UpdateId(1), place(), reachable=False))
+    assert await here.store.closed_chats.reason(ChatId(ANN))
+    await here.take(message("back", 2))
+    assert await here.store.closed_chats.reason(ChatId(ANN)) is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.lists(st.tuples(st.integers(1, 40), st.sampled_from([ANN, EVE])), max_size=6), min_size=1, max_size=8
+    ),
+    st.data(),
+)
+async def test_however_batches_repeat_and_fail_every_message_is_kept_once(
+    batches: list[list[tuple[int, str]]], data: st.DataObject
+) -> None:
+    """MUST: however often a batch fails or repeats, every message is kept exactly once."""
+    here = world()
+    await here.admit((ANN, Role.OWNER))
+    for batch in batches:
+        updates = [message(str(number), number, sender=who, chat=who, update=number) for number, who in batch]
+        for _ in range(data.draw(st.integers(1, 3))):
+            if data.draw(st.booleans()):
+                here.store.fault = StateUnwritable("The disk is full.")
+                with pytest.raises(StateUnwritable):
+                    await here.take(*updates)
+                here.store.fault = None
+            await here.take(*updates)
+    first_sender: dict[int, str] = {}
+    for batch in batches:
+        for number, who in batch:
+            first_sender.setdefault(number, who)
+    assert sorted(map(int, here.texts)) == sorted(number for number, who in first_sender.items() if who == ANN)
