@@ -46,7 +46,7 @@ class NoToken(ConfigurationError):
 
     default_remedy = (
         "Create a bot with @BotFather, then run `telegram-channel configure` in a terminal, "
-        "or set the token in the plugin's options, and restart the session."
+        "or set the token in the plugin's options and restart the session."
     )
 
 
@@ -80,7 +80,7 @@ class BadToken(ChatError):
     """The platform does not know this token."""
 
     default_remedy = (
-        "Run `telegram-channel configure` with the current token from @BotFather, then restart the session."
+        "Run `telegram-channel configure` with the current token from @BotFather; it is picked up by itself."
     )
 
 

@@ -73,6 +73,13 @@ class AccessBook(Protocol):
         nothing is stored. A change that returns the same state and no rows writes nothing.
         """
 
+    async def claim(self) -> bool:
+        """Take over the unclaimed book, atomically; False when there is none or this bot has its own.
+
+        The unclaimed book is that of `BotId("")`: an operator wrote it before any bot was known. A bot
+        without a book of its own reads it, and its first write claims it as well.
+        """
+
 
 class Inbox(Protocol):
     """Messages between "received" and "answered"."""
@@ -169,6 +176,9 @@ class PromptBook(Protocol):
 
     async def adopt(self, from_session: SessionId, by: SessionId) -> int:
         """Hand a dead session's open and untold prompts to another; returns how many."""
+
+    async def prune(self, before: datetime) -> int:
+        """Forget prompts that were asked before and about which nothing is owed; returns how many."""
 
 
 class AuditTrail(Protocol):

@@ -1,0 +1,204 @@
+"""The composition root: decides the order of the start and of the end; `wiring` names the concrete parts.
+
+Loading this module is quick and touches nothing. Everything heavy (settings, database, chat library) is
+imported when it is first needed, in a thread, because the client is already waiting for answers then.
+"""
+
+import asyncio
+import importlib
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from telegram_channel import log
+from telegram_channel.bridge.activity import Activity
+from telegram_channel.bridge.replies import Places
+from telegram_channel.bridge.tools import SPECS, Tools
+from telegram_channel.clock import SystemClock
+from telegram_channel.core.health import BridgeState
+from telegram_channel.core.permission import PermissionRequest
+from telegram_channel.errors import ChannelError, StateError
+from telegram_channel.ports import Clock, Session, SessionListener, ToolResult, ToolSpec
+
+if TYPE_CHECKING:
+    from telegram_channel.bridge.approvals import Approvals
+    from telegram_channel.claude.launch import Launch
+    from telegram_channel.settings import Settings, Token
+
+_log = logging.getLogger(__name__)
+
+TOOLS: Sequence[ToolSpec] = SPECS
+"""The tools, known before anything else is."""
+
+LOOK_AGAIN_S = 2.0
+"""How often a missing token or an unusable state directory is looked at again."""
+RESTART_AFTER_S = 1.0
+"""The pause before the flows are started again after a fault of our own."""
+
+
+async def run_bridge(
+    session: Session,
+    launch: "Launch",
+    *,
+    stop: asyncio.Event,
+    started: Callable[[SessionListener], None],
+) -> None:
+    """Bridge session and chat until `stop` is set; then let go of everything and return."""
+    clock = SystemClock()
+    tools = await asyncio.to_thread(_make_tools, clock, session)
+    bridge = Bridge(session, launch, clock, tools)
+    started(bridge)
+    working = asyncio.create_task(bridge.run())
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (working, stopping):
+        task.cancel()
+    await asyncio.wait({working, stopping})
+    if not working.cancelled():
+        working.result()
+
+
+@dataclass(frozen=True, slots=True)
+class _Configured:
+    """What has to be known before anything can be opened."""
+
+    settings: "Settings"
+    token: "Token"
+
+
+class Bridge:
+    """The bridge of one process, from the session's point of view (`ports.SessionListener`)."""
+
+    def __init__(self, session: Session, launch: "Launch", clock: Clock, tools: Tools) -> None:
+        self._session = session
+        self._launch = launch
+        self._clock = clock
+        self._tools = tools
+        self._activity = Activity(clock)
+        self._approvals: Approvals | None = None
+        self._approving = asyncio.Event()
+        self._logs_to: Path | None = None
+
+    def tools(self) -> Sequence[ToolSpec]:
+        """The listed tools."""
+        return TOOLS
+
+    async def call_tool(self, name: str, arguments: Mapping[str, Any]) -> ToolResult:
+        """Carry out a tool call; any failure is a result with `is_error`."""
+        with self._activity.ongoing():
+            return await self._tools.call(name, arguments)
+
+    async def initialized(self) -> None:
+        """Nothing to do: the bridge was started because of it."""
+
+    async def permission_requested(self, request: PermissionRequest) -> None:
+        """Put a prompt to the approvers, as soon as there is a way to."""
+        self._activity.note()
+        await self._approving.wait()
+        if self._approvals:
+            await self._approvals.asked(request)
+
+    async def run(self) -> None:
+        """Serve the configured bot, and whatever bot is configured after it, until cancelled."""
+        while True:
+            configured = await self._until_configured()
+            self._start_log(configured)
+            await self._serve(configured)
+
+    async def _until_configured(self) -> _Configured:
+        """Wait for a token; until then the tools say what to do."""
+        while True:
+            try:
+                return await asyncio.to_thread(_configuration)
+            except ChannelError as error:
+                self._say_unavailable(error)
+            await self._clock.sleep(LOOK_AGAIN_S)
+
+    def _start_log(self, configured: _Configured) -> None:
+        log.hide(configured.token.reveal())
+        if self._logs_to != configured.settings.log_file:
+            self._logs_to = configured.settings.log_file
+            log.open_file(self._logs_to)
+
+    def _say_unavailable(self, error: ChannelError) -> None:
+        if self._tools.unavailable != error.explained():
+            _log.warning("%s", error.explained())
+        self._tools.unavailable = error.explained()
+
+    async def _serve(self, configured: _Configured) -> None:
+        """Run everything for one bot; returns when another token is configured."""
+        watcher = asyncio.create_task(self._until_another_token(configured))
+        try:
+            while not watcher.done():
+                running = asyncio.create_task(self._run_flows(configured))
+                try:
+                    await asyncio.wait({running, watcher}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    # Also when we are cancelled: the lease and the store are let go of in there.
+                    running.cancel()
+                    await asyncio.wait({running})
+                if not running.cancelled() and (fault := running.exception()) is not None:
+                    await self._after_fault(fault)
+        finally:
+            watcher.cancel()
+
+    async def _after_fault(self, fault: BaseException) -> None:
+        """Say what stopped the flows, and wait a moment before they start again."""
+        state_error = _first_state_error(fault)
+        if state_error is None:
+            _log.error("The bridge stopped because of a fault and starts again.", exc_info=fault)
+            await self._clock.sleep(RESTART_AFTER_S)
+        else:
+            self._say_unavailable(state_error)
+            await self._clock.sleep(LOOK_AGAIN_S)
+
+    async def _until_another_token(self, configured: _Configured) -> None:
+        """Return once the configured token is not this one any more."""
+        while True:
+            await self._clock.sleep(LOOK_AGAIN_S)
+            try:
+                now = await asyncio.to_thread(_configuration)
+            except ChannelError:
+                continue
+            if now.token.reveal() != configured.token.reveal():
+                return
+
+    async def _run_flows(self, configured: _Configured) -> None:
+        wiring = await asyncio.to_thread(importlib.import_module, "telegram_channel.wiring")
+        async with wiring.opened(
+            self._session, self._launch, self._clock, configured.settings, configured.token, self._activity
+        ) as flows:
+            self._tools.connect(flows.store, flows.chat)
+            self._tools.unavailable = None
+            self._approvals = flows.approvals
+            self._approving.set()
+            await flows.run(self._heard_state)
+
+    def _heard_state(self, state: BridgeState, problem: str) -> None:
+        """A token that is not accepted is the tools' business as well."""
+        self._tools.unavailable = problem if state is BridgeState.BAD_TOKEN else None
+
+
+def _make_tools(clock: Clock, session: Session) -> Tools:
+    from telegram_channel.settings import state_dir_from_environment
+
+    state_dir = state_dir_from_environment()
+    return Tools(clock, session.id, Places(state_dir, state_dir / "downloads", Path.home()))
+
+
+def _configuration() -> _Configured:
+    """Read all settings. Raises `ConfigurationError`."""
+    from telegram_channel.settings import Settings
+
+    settings = Settings.load()
+    return _Configured(settings, settings.token())
+
+
+def _first_state_error(fault: BaseException) -> StateError | None:
+    """The state error in a group of errors, if there is one."""
+    if isinstance(fault, BaseExceptionGroup):
+        members = cast("BaseExceptionGroup[BaseException]", fault).exceptions
+        return next((found for one in members if (found := _first_state_error(one))), None)
+    return fault if isinstance(fault, StateError) else None
