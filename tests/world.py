@@ -1,0 +1,133 @@
+"""A whole world for a test: a strict fake Telegram over real HTTP, people with phones, real `serve` processes.
+
+async with World() as world:
+    ann = await world.friend("Ann")                 # let in before the server starts
+    session = await world.session()                  # a real process, handshake done
+    ann.say("hello")
+    event = await session.event("hello")
+"""
+
+import asyncio
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from typing import Any, Self
+
+from telegram_channel.demo.botapi import Act, BotApi
+from telegram_channel.demo.http import Emulator
+from telegram_channel.demo.phone import Phone
+from telegram_channel.demo.session import ScriptedSession
+
+TOKEN = "424242:not-a-real-token"
+PATIENCE_S = 15.0
+_LOOK_EVERY_S = 0.02
+
+
+class World:
+    """One bot, its Telegram, one state directory, and everything that a test starts in it."""
+
+    def __init__(self, **settings: str) -> None:
+        """`settings` are environment variables of every process, without `TELEGRAM_`."""
+        self.api = BotApi()
+        self.bot = self.api.add_bot(TOKEN)
+        self.emulator = Emulator(self.api)
+        self._settings = {f"TELEGRAM_{key.upper()}": value for key, value in settings.items()}
+        self._stack = AsyncExitStack()
+        self.directory = Path()
+
+    async def __aenter__(self) -> Self:
+        await self._stack.__aenter__()
+        self.directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="world-")))
+        await self._stack.enter_async_context(self.emulator)
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        await self._stack.__aexit__(*error)
+
+    @property
+    def state_dir(self) -> Path:
+        """Where every process of this world keeps its state; nothing makes it before a server does."""
+        return self.directory / "state"
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment of every process."""
+        inherited = {
+            key: value for key, value in os.environ.items() if not key.startswith(("TELEGRAM_", "CLAUDE", "PYTEST"))
+        }
+        return {
+            **inherited,
+            "TELEGRAM_BOT_TOKEN": TOKEN,
+            "TELEGRAM_API_BASE": self.emulator.base_url,
+            "TELEGRAM_STATE_DIR": str(self.state_dir),
+            "TELEGRAM_POLL": "always",
+            "TELEGRAM_POLL_TIMEOUT_S": "5",
+            **self._settings,
+        }
+
+    def person(self, name: str) -> Phone:
+        """Somebody the bot does not know."""
+        return Phone(self.api, self.api.add_person(name, username=name.lower()), self.bot, time.time)
+
+    async def friend(self, name: str, role: str = "owner") -> Phone:
+        """Somebody the operator has let in, who has written to the bot before and been greeted."""
+        phone = self.person(name)
+        await self.operator("access", "allow", str(phone.person.id), "--role", role, "--name", name)
+        return phone
+
+    async def session(self, *, wait_polling: bool = True, **env: str) -> ScriptedSession:
+        """A new server process with its handshake done; ended with the world at the latest."""
+        session = await ScriptedSession.connected({**self.env, **env})
+        await self._stack.enter_async_context(session)
+        if wait_polling:
+            await self.until(lambda: self.bot.queue.is_waited_for, "a poll")
+        return session
+
+    async def starting(self, **env: str) -> ScriptedSession:
+        """A new server process to which nothing was said yet."""
+        session = await ScriptedSession.start({**self.env, **env})
+        await self._stack.enter_async_context(session)
+        return session
+
+    async def operator(self, *arguments: str, stdin: str | None = None, code: int = 0) -> str:
+        """Run a command line in a terminal; returns what it printed."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "telegram_channel", *arguments),
+            env=self.env,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await asyncio.wait_for(process.communicate((stdin or "").encode()), PATIENCE_S)
+        text = output.decode()
+        assert process.returncode == code, f"{arguments} ended with {process.returncode}:\n{text}"
+        return text
+
+    async def until(self, condition: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
+        """Wait until something that happens in the fake Telegram makes `condition` true."""
+        changed = asyncio.Event()
+        self.api.world.listeners.append(changed.set)
+        try:
+            async with asyncio.timeout(patience_s):
+                while not condition():
+                    changed.clear()
+                    # Not everything worth waiting for is told to listeners: look again now and then, too.
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(changed.wait(), _LOOK_EVERY_S)
+        except TimeoutError:
+            raise AssertionError(f"{what} did not come within {patience_s} s; {self.api.acts[-5:]}") from None
+        finally:
+            self.api.world.listeners.remove(changed.set)
+
+    async def shows(self, phone: Phone, text: str) -> Any:
+        """Wait until the phone shows a message of the bot that contains `text`; returns the newest."""
+        await self.until(lambda: any(text in one.text for one in phone.inbox()), f"{text!r} on the phone")
+        return next(one for one in reversed(phone.inbox()) if text in one.text)
+
+    def sent(self, *methods: str) -> list[Act]:
+        """What the bot did, of these methods or of all."""
+        return self.api.sent(*methods)
