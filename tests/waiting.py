@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 _ROUNDS = 400
+_LOOK_EVERY_S = 0.005
 
 
 async def eventually(condition: Callable[[], bool | Awaitable[bool]], what: str = "it") -> None:
@@ -19,6 +20,17 @@ async def eventually(condition: Callable[[], bool | Awaitable[bool]], what: str 
             return
         await asyncio.sleep(0)
     raise AssertionError(f"{what} did not happen")
+
+
+async def until(condition: Callable[[], bool], what: str = "it", patience_s: float = 5) -> None:
+    """Return once `condition` is true, looking every few milliseconds: for flows in which threads take part."""
+    try:
+        async with asyncio.timeout(patience_s):
+            while not condition():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(asyncio.Event().wait(), _LOOK_EVERY_S)
+    except TimeoutError:
+        raise AssertionError(f"{what} did not happen within {patience_s} s") from None
 
 
 @asynccontextmanager
