@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telegram_channel.core.health import (
@@ -120,6 +120,7 @@ OUTCOMES = st.one_of(
 )
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(outcomes=st.lists(OUTCOMES, max_size=30), jitter=st.floats(0, 1))
 def test_only_news_is_followed_by_a_poll_at_once(outcomes: list[PollOutcome], jitter: float) -> None:
     """MUST: no answer of any server makes the poll loop spin."""

@@ -1,18 +1,20 @@
 """Lengths are counted as the platform counts them, and no prefix parts a character."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telegram_channel.core.replies import MOST_PARTS, must_be_attached, source_of
 from telegram_channel.core.text import Markdown, Plain, Span, Style, styled, utf16_len, utf16_prefix
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(text=st.text())
 def test_the_length_is_the_number_of_utf16_units(text: str) -> None:
     assert utf16_len(text) == len(text.encode("utf-16-le")) // 2
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(text=st.text(), units=st.integers(0, 40))
 def test_a_prefix_is_as_long_as_it_may_be_and_no_longer(text: str, units: int) -> None:
     prefix = utf16_prefix(text, units)
