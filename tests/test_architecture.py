@@ -21,7 +21,7 @@ MAY_IMPORT = {
 THIRD_PARTY = {
     "core": set(),
     "bridge": set(),
-    "tg": {"telegram", "telegramify_markdown", "httpx"},
+    "tg": {"telegram", "telegramify_markdown", "pyromark", "httpx"},
     "claude": {"mcp", "mcp_types", "anyio", "pydantic", "psutil"},
     "storage": {"filelock"},
 }

@@ -157,7 +157,10 @@ async def opened(
         StateError: the state cannot be used.
     """
     store = await open_store(settings.database, token.bot)
-    chat = TelegramChat(token.reveal(), clock, api_base=settings.api_base, proxy=settings.proxy)
+    # In a thread: reading the certificates takes a while.
+    chat = await asyncio.to_thread(
+        TelegramChat, token.reveal(), clock, api_base=settings.api_base, proxy=settings.proxy
+    )
     lease = FileLease(settings.lease_file(token.bot))
     courier = Courier()
     flows = Flows(Base(session, launch, clock, settings, activity, store, chat, lease, courier))
