@@ -1,0 +1,69 @@
+"""What the in-memory store keeps for each bot: plain Python collections, changed between two awaits only."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from telegram_channel.core.access import AccessState
+from telegram_channel.core.audit import AuditRow
+from telegram_channel.core.health import HealthReport
+from telegram_channel.core.ids import BotId, ChatId, EntryId, PromptId, SessionId, UpdateId
+from telegram_channel.core.inbox import InboxEntry, QuarantinedUpdate
+from telegram_channel.core.permission import Prompt
+from telegram_channel.ports import SessionRecord
+from telegram_channel.storage.changes import ChangeFeed
+
+
+@dataclass(slots=True)
+class Tables:
+    """What one bot has stored."""
+
+    book: AccessState | None = None
+    audit: list[AuditRow] = field(default_factory=list)
+    cursor: UpdateId | None = None
+    seen: dict[UpdateId, datetime] = field(default_factory=dict)
+    inbox: dict[EntryId, InboxEntry] = field(default_factory=dict)
+    quarantined: list[QuarantinedUpdate] = field(default_factory=list)
+    prompts: dict[PromptId, Prompt] = field(default_factory=dict)
+    sessions: dict[tuple[SessionId, int], SessionRecord] = field(default_factory=dict)
+    health: HealthReport | None = None
+    closed_chats: dict[ChatId, str] = field(default_factory=dict)
+
+
+class MemoryDatabase:
+    """What the file is to the processes: the state of every bot, and who waits for a change of it."""
+
+    def __init__(self) -> None:
+        self.feeds: list[ChangeFeed] = []
+        self.last_entry = 0
+        self._bots: dict[BotId, Tables] = {}
+
+    def of(self, bot: BotId) -> Tables:
+        """The tables of one bot."""
+        return self._bots.setdefault(bot, Tables())
+
+
+class HoldsTables(Protocol):
+    """What the parts need from the store they belong to."""
+
+    database: MemoryDatabase
+    now: Callable[[], datetime]
+
+    @property
+    def tables(self) -> Tables:
+        """What every call goes through. Raises `StateError`."""
+
+    def changed(self) -> None:
+        """What every call that wrote something ends with."""
+
+
+class Part:
+    """One port of a memory store."""
+
+    def __init__(self, store: HoldsTables) -> None:
+        self._store = store
+
+    @property
+    def _tables(self) -> Tables:
+        return self._store.tables

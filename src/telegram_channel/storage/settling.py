@@ -1,0 +1,88 @@
+"""What a verdict, a closing or a new card does to a prompt: pure, and the same for every backend."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from telegram_channel.core.audit import AuditRow
+from telegram_channel.core.ids import PromptId, SessionId
+from telegram_channel.core.permission import (
+    AlreadyDecided,
+    Card,
+    Closing,
+    Decided,
+    Prompt,
+    Settlement,
+    TooLate,
+    Unknown,
+    Verdict,
+)
+
+
+def settle(prompt: Prompt | None, verdict: Verdict) -> tuple[Settlement, AuditRow | None]:
+    """What the verdict amounts to; the audit row is there when it is the one that now counts."""
+    if prompt is None:
+        return Unknown(), None
+    if prompt.verdict is not None:
+        return (Decided(prompt) if _is_repeated(prompt.verdict, verdict) else AlreadyDecided(prompt)), None
+    if prompt.closing is not None:
+        return TooLate(prompt), None
+    detail = f"{verdict.behavior} by {verdict.how}: {prompt.request.tool_name} (prompt {prompt.prompt})"
+    row = AuditRow(verdict.at, verdict.by, "verdict", prompt.request.request_id, detail)
+    return Decided(replace(prompt, verdict=verdict)), row
+
+
+def _is_repeated(first: Verdict, second: Verdict) -> bool:
+    """The same person, way and time; a name may have changed meanwhile."""
+    return (first.behavior, first.by, first.how, first.at) == (second.behavior, second.by, second.how, second.at)
+
+
+def superseded(opened: Prompt, others: Iterable[Prompt]) -> list[Prompt]:
+    """Open prompts that `opened` replaces, as they are from now on: closed, so that their cards are cleared."""
+    key, session = request_key(opened.request.request_id), opened.session
+    return [
+        replace(other, closing=Closing.EXPIRED)
+        for other in others
+        if other.is_open and other.session == session and request_key(other.request.request_id) == key
+    ]
+
+
+def with_cards(prompt: Prompt, cards: Sequence[Card]) -> Prompt:
+    """The prompt with further copies of its card. A copy that came late shows buttons that must be cleared."""
+    new = tuple(card for card in dict.fromkeys(cards) if card not in prompt.cards)
+    return replace(prompt, cards=prompt.cards + new, cards_closed=False) if new else prompt
+
+
+def is_untold(prompt: Prompt) -> bool:
+    """Whether the session that asked still waits for the verdict."""
+    return prompt.verdict is not None and not prompt.told_session
+
+
+def is_uncleared(prompt: Prompt) -> bool:
+    """Whether cards still show buttons that mean nothing any more."""
+    return not prompt.is_open and bool(prompt.cards) and not prompt.cards_closed
+
+
+def is_owed(prompt: Prompt) -> bool:
+    """Whether anything is still to be done about it."""
+    return prompt.is_open or is_untold(prompt) or is_uncleared(prompt)
+
+
+def adopted(prompts: Iterable[Prompt], from_session: SessionId, by: SessionId) -> list[Prompt]:
+    """Open and untold prompts of one session, as those of another."""
+    if from_session == by:
+        return []
+    return [
+        replace(prompt, session=by)
+        for prompt in prompts
+        if prompt.session == from_session and (prompt.is_open or is_untold(prompt))
+    ]
+
+
+def request_key(request_id: str) -> str:
+    """The client's id as it is compared; total, because people type it."""
+    return request_id.lower().encode("ascii", "backslashreplace").decode("ascii")
+
+
+def used_twice(prompt: PromptId) -> ValueError:
+    """The error for a prompt id that was used before: it would undo a decision."""
+    return ValueError(f"prompt id {prompt!r} is used already")

@@ -1,0 +1,265 @@
+"""All work on a database file happens on one thread, in order, and never holds up the event loop.
+
+Every job sees one snapshot (`read`) or is stored as a whole (`write`). The file is opened by the first job
+and again after it was replaced or could not be read, so that a repair takes effect without a restart.
+"""
+
+import asyncio
+import os
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from telegram_channel.errors import StateError, StateTooNew, StateUnwritable
+from telegram_channel.storage.changes import ChangeFeed
+from telegram_channel.storage.codec import DocumentTooNew
+from telegram_channel.storage.files import unreadable
+from telegram_channel.storage.shapes import CodecError
+from telegram_channel.storage.sqlite_file import (
+    checkpoint,
+    fault,
+    open_database,
+    primary_code,
+    refuse_if_too_new,
+    transaction,
+)
+
+T = TypeVar("T")
+Job = Callable[[sqlite3.Connection], T]
+
+BUSY_TIMEOUT_S = 5.0
+"""How long to wait for another process before the database counts as unwritable."""
+LOOK_EVERY_S = 0.48
+"""How often other processes' commits are looked for while somebody waits: within the half second promised."""
+LOOK_WHEN_BROKEN_EVERY_S = 1.0
+"""The same while the database cannot be used, so that nobody spins on an error."""
+_HARMLESS = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+"""After these the open file is as good as before, even for reading."""
+
+
+class _Order(Generic[T]):
+    """Something to do on the thread, and where to say how it went."""
+
+    __slots__ = ("future", "loop", "work")
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self.work = work
+        self.loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[T] = self.loop.create_future()
+
+    def carry_out(self) -> None:
+        """Do it, unless nobody waits for it any more."""
+        if self.future.cancelled():
+            return
+        result, error = None, None
+        try:
+            result = self.work()
+        except BaseException as raised:  # it belongs to whoever waits, and this thread must live on
+            error = raised
+        with suppress(RuntimeError):  # the loop is closed: nobody waits
+            self.loop.call_soon_threadsafe(_tell, self.future, result, error)
+
+
+def _tell(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
+
+
+class Database:
+    """One database file, for one event loop. Nothing is opened or started before the first job."""
+
+    def __init__(self, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
+        self.path = path
+        self._busy_timeout_s = busy_timeout_s
+        self._orders: queue.SimpleQueue[_Order[Any] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._feed = ChangeFeed()
+        self._closed = False
+        # Everything below is the thread's own.
+        self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
+        self._data_version = 0
+        self._unannounced = False
+        self._broken = False
+
+    async def read(self, job: Job[T]) -> T:
+        """What `job` returns, run on one snapshot. Raises `StateError`."""
+        return await self._order(lambda: self._perform(job, write=False, checkpointed=False))
+
+    async def write(self, job: Job[T], *, checkpointed: bool = False) -> T:
+        """What `job` returns; what it wrote is durable, or nothing of it is there. Raises `StateError`.
+
+        `checkpointed` also copies it into the main file at once, so that it is not lost with the `-wal` file.
+        """
+        return await self._order(lambda: self._perform(job, write=True, checkpointed=checkpointed))
+
+    async def wait_for_change(self, seen: int, timeout_s: float) -> int:
+        """As `ports.Store` promises; while the database cannot be used it just waits.
+
+        Raises:
+            StateUnwritable: it was closed.
+        """
+        if self._feed.version == seen and not self._closed:
+            loop = asyncio.get_running_loop()
+            until = loop.time() + timeout_s
+            with self._feed.watched():
+                glance = self._order(self._glance)
+                # The thread may be waiting for another process; even so this call ends in time.
+                await asyncio.wait((glance,), timeout=max(timeout_s, LOOK_EVERY_S))
+                await self._feed.wait(seen, until - loop.time())
+        if self._closed:
+            raise self._is_closed()
+        return self._feed.version
+
+    async def close(self) -> None:
+        """Finish what was begun, let go of the file and end the thread; safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
+        self._feed.close()
+        if self._thread is None:
+            return
+        last = _Order(self._disconnect)
+        self._orders.put(last)
+        self._orders.put(None)
+        await last.future
+        self._thread.join()
+
+    def _order(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        if self._closed:
+            raise self._is_closed()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._serve, name=f"state of {self.path.name}", daemon=True)
+            self._thread.start()
+        order = _Order(work)
+        self._orders.put(order)
+        return order.future
+
+    def _is_closed(self) -> StateUnwritable:
+        return StateUnwritable(f"{self.path} was closed.", "The server is stopping.")
+
+    # From here on: the thread.
+
+    def _serve(self) -> None:
+        next_look = time.monotonic()
+        while True:
+            wait_s = max(next_look - time.monotonic(), 0) if self._feed.is_watched else None
+            try:
+                order = self._orders.get(timeout=wait_s)
+            except queue.Empty:
+                pass
+            else:
+                if order is None:
+                    return
+                order.carry_out()
+            if self._feed.is_watched and time.monotonic() >= next_look:
+                self._look_for_others()
+                next_look = time.monotonic() + (LOOK_WHEN_BROKEN_EVERY_S if self._broken else LOOK_EVERY_S)
+
+    def _perform(self, job: Job[T], *, write: bool, checkpointed: bool) -> T:
+        try:
+            connection = self._connected()
+            before = connection.total_changes
+            with transaction(connection, write=write):
+                refuse_if_too_new(self.path, connection)
+                result = job(connection)
+        except CodecError as error:
+            raise self._broken_off(self._misunderstood(error)) from error
+        except sqlite3.Error as error:
+            found = fault(self.path, error)
+            if isinstance(found, StateUnwritable) and self._can_go_on(error, write=write):
+                raise found from error
+            raise self._broken_off(found) from error
+        except StateError as error:
+            raise self._broken_off(error) from None
+        self._broken = False
+        if connection.total_changes != before:
+            if checkpointed:
+                with suppress(sqlite3.Error):  # committed already; only its second copy is missing
+                    checkpoint(connection)
+            self._feed.bump()
+        return result
+
+    def _misunderstood(self, error: CodecError) -> StateError:
+        if isinstance(error, DocumentTooNew):
+            return StateTooNew(f"{self.path} was written by a newer version: {error}.")
+        return unreadable(self.path, f"holds something that cannot be understood: {error}")
+
+    def _can_go_on(self, error: sqlite3.Error, *, write: bool) -> bool:
+        """Whether the open file can be kept: what a full or failing disk cannot take, it may still give."""
+        settled = self._connection is not None and not self._connection.in_transaction
+        return settled and (write or primary_code(error) in _HARMLESS)
+
+    def _broken_off(self, error: StateError) -> StateError:
+        """The next job opens the file anew, which sees a repair and everything that was remembered wrongly."""
+        self._broken = True
+        self._disconnect()
+        return error
+
+    def _connected(self) -> sqlite3.Connection:
+        """The connection to the file that has the name now: a replaced one must not be read for ever."""
+        if self._connection is not None:
+            with suppress(OSError):
+                if self._identity == _identity(self.path):
+                    return self._connection
+            self._disconnect()
+        # Whatever happened while the file was not open is news; before the first time nobody saw anything.
+        self._unannounced |= self._broken or self._identity is not None
+        self._connection = open_database(self.path, self._busy_timeout_s)
+        try:
+            self._identity = _identity(self.path)
+        except OSError as error:
+            raise StateUnwritable(f"{self.path} vanished while it was opened: {error.strerror}.") from None
+        self._data_version = _data_version(self._connection)
+        return self._connection
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(sqlite3.Error):  # nothing can be done about it, and a new connection is made
+                connection.close()
+
+    def _glance(self) -> None:
+        """See whether another process committed, without opening anything."""
+        if self._connection is None:
+            return
+        try:
+            version = _data_version(self._connection)
+        except sqlite3.Error:
+            self._disconnect()
+            return
+        if version != self._data_version:
+            self._data_version = version
+            self._feed.bump()
+
+    def _look_for_others(self) -> None:
+        """The same from time to time: also notices that the file was replaced, or can be opened again."""
+        try:
+            self._connected()
+        except (StateError, sqlite3.Error):
+            self._broken = True  # the next job says why
+            self._disconnect()
+            return
+        if self._unannounced:
+            self._unannounced = False
+            self._feed.bump()
+        self._glance()
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = os.stat(path)  # noqa: PTH116 - asked before every job, and a Path takes three times as long
+    return status.st_dev, status.st_ino
+
+
+def _data_version(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA data_version").fetchone()[0]
+    return version

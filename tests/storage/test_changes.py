@@ -1,0 +1,166 @@
+"""Waiting for a change: woken by every commit, own or foreign, and none is missed."""
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Awaitable
+from contextlib import closing
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from telegram_channel.core.ids import ChatId
+from telegram_channel.errors import StateUnreadable, StateUnwritable
+from telegram_channel.ports import Store
+from telegram_channel.storage.sqlite import SqliteStore
+from tests.storage.conftest import BOT, Shelf
+from tests.values import NOON
+
+T = TypeVar("T")
+LONG_S = 600.0
+"""Longer than any test may take: whoever waits that long was never woken."""
+
+
+async def soon(waiting: Awaitable[T]) -> T:
+    """The result, or a failure: a wait without an end must not hang the suite."""
+    async with asyncio.timeout(20):
+        return await waiting
+
+
+async def change(store: Store, chat: str = "7") -> None:
+    await store.closed_chats.close(ChatId(chat), "blocked")
+
+
+async def resting(task: asyncio.Task[int]) -> asyncio.Task[int]:
+    """The task, once it had every chance to go on without being woken."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not task.done()
+    return task
+
+
+def move(source: Path, target: Path) -> None:
+    """Put a file in another's place, as an operator does."""
+    source.replace(target)
+
+
+class TestEveryBackend:
+    async def test_the_present_version_is_returned_at_once(self, store: Store) -> None:
+        version = await soon(store.wait_for_change(-1, LONG_S))
+        assert version >= 0
+        assert await soon(store.wait_for_change(version - 1, LONG_S)) == version
+
+    async def test_without_a_change_the_wait_ends_in_time(self, store: Store) -> None:
+        version = await store.wait_for_change(-1, LONG_S)
+        assert await soon(store.wait_for_change(version, 0)) == version
+        assert await soon(store.wait_for_change(version, 0.01)) == version
+
+    async def test_an_own_commit_wakes_everybody_who_waits(self, store: Store) -> None:
+        version = await store.wait_for_change(-1, LONG_S)
+        waiters = [await resting(asyncio.create_task(store.wait_for_change(version, LONG_S))) for _ in range(3)]
+        await change(store)
+        woken = await soon(asyncio.gather(*waiters))
+        assert set(woken) == {await store.wait_for_change(-1, 0)}
+        assert woken[0] != version
+
+    async def test_a_commit_of_another_process_wakes_who_waits(self, shelf: Shelf, store: Store) -> None:
+        """MUST: a change made by another process is noticed without asking for it."""
+        other = await shelf.open()
+        version = await store.wait_for_change(-1, LONG_S)
+        waiters = [await resting(asyncio.create_task(store.wait_for_change(version, LONG_S))) for _ in range(2)]
+        await change(other)
+        assert version not in await soon(asyncio.gather(*waiters))
+
+    async def test_a_commit_between_two_waits_is_not_missed(self, shelf: Shelf, store: Store) -> None:
+        other = await shelf.open()
+        for number, writer in enumerate((store, other, store, other)):
+            version = await store.wait_for_change(-1, LONG_S)
+            await change(writer, str(number))
+            assert await soon(store.wait_for_change(version, LONG_S)) != version
+
+    async def test_a_glance_without_waiting_sees_the_commit_of_another(self, shelf: Shelf, store: Store) -> None:
+        other = await shelf.open()
+        version = await store.wait_for_change(-1, LONG_S)
+        await change(other)
+        assert await soon(store.wait_for_change(version, 0)) != version
+
+    async def test_reading_changes_nothing(self, shelf: Shelf, store: Store) -> None:
+        other = await shelf.open()
+        version = await store.wait_for_change(-1, LONG_S)
+        for one in (store, other):
+            await one.access.read()
+            await one.inbox.due()
+            await one.prompts.open_prompts()
+        assert await store.wait_for_change(version, 0) == version
+
+    async def test_a_wait_that_was_given_up_wakes_nobody_and_breaks_nothing(self, store: Store) -> None:
+        version = await store.wait_for_change(-1, LONG_S)
+        task = await resting(asyncio.create_task(store.wait_for_change(version, LONG_S)))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await change(store)
+        assert await soon(store.wait_for_change(version, LONG_S)) != version
+
+    async def test_closing_ends_every_wait(self, store: Store) -> None:
+        version = await store.wait_for_change(-1, LONG_S)
+        task = await resting(asyncio.create_task(store.wait_for_change(version, LONG_S)))
+        await store.close()
+        with pytest.raises(StateUnwritable, match="closed"):
+            await soon(task)
+
+
+class TestSqlite:
+    async def test_the_commit_of_a_real_process_wakes_who_waits(self, database: Path) -> None:
+        store = SqliteStore(database, BOT, lambda: NOON)
+        await store.check()
+        version = await store.wait_for_change(-1, LONG_S)
+        task = await resting(asyncio.create_task(store.wait_for_change(version, LONG_S)))
+        script = (
+            "import sqlite3, sys; connection = sqlite3.connect(sys.argv[1]);"
+            "connection.execute(\"INSERT INTO audit (bot, body) VALUES ('1', '{}')\"); connection.commit()"
+        )
+        await asyncio.to_thread(subprocess.run, [sys.executable, "-c", script, str(database)], check=True)
+        assert await soon(task) != version
+        await store.close()
+
+    async def test_a_wait_neither_raises_nor_ends_early_while_the_file_is_broken(self, database: Path) -> None:
+        store = SqliteStore(database, BOT, lambda: NOON)
+        await change(store)
+        version = await store.wait_for_change(-1, LONG_S)
+        whole = database.with_name("whole")
+        move(database, whole)
+        with pytest.raises(StateUnreadable):
+            await store.closed_chats.reason(ChatId("7"))
+        assert await soon(store.wait_for_change(version, 0.05)) == version
+        move(whole, database)
+        assert await soon(store.wait_for_change(version, LONG_S)) != version
+        assert await store.closed_chats.reason(ChatId("7")) == "blocked"
+        await store.close()
+
+    async def test_a_replaced_file_wakes_who_waits(self, database: Path) -> None:
+        store = SqliteStore(database, BOT, lambda: NOON)
+        await store.check()
+        copy = database.with_name("copy")
+        with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(copy)) as target:
+            source.backup(target)
+        version = await store.wait_for_change(-1, LONG_S)
+        task = await resting(asyncio.create_task(store.wait_for_change(version, LONG_S)))
+        move(copy, database)
+        assert await soon(task) != version
+        await store.close()
+
+    async def test_a_wait_ends_in_time_although_the_file_is_locked(self, database: Path) -> None:
+        store = SqliteStore(database, BOT, lambda: NOON, busy_timeout_s=1)
+        await store.check()
+        version = await store.wait_for_change(-1, LONG_S)
+        with closing(sqlite3.connect(database, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            stuck = asyncio.create_task(change(store))
+            assert await soon(store.wait_for_change(version, 0.01)) == version
+            assert not stuck.done()
+            other.execute("ROLLBACK")
+        await soon(stuck)
+        await store.close()

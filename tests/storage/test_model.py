@@ -1,0 +1,190 @@
+"""Whatever happens in whatever order, the file and the fake in memory tell the same story."""
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from telegram_channel.core.access import AccessState
+from telegram_channel.core.ids import BotId, ChatId, EntryId, MessageId, PromptId, SessionId, UpdateId
+from telegram_channel.core.inbox import DeliveryState, Fetch, FetchState, Intake, Move, QuarantinedUpdate
+from telegram_channel.core.permission import (
+    Behavior,
+    Card,
+    Closing,
+    How,
+    PermissionRequest,
+    Prompt,
+    Verdict,
+)
+from telegram_channel.ports import Store
+from telegram_channel.storage.memory import MemoryDatabase, MemoryStore
+from telegram_channel.storage.sqlite import SqliteStore
+from tests.storage import strategies
+from tests.values import NOON, entry, later, message
+
+few = st.integers(1, 6)
+moments = st.integers(0, 3).map(later)
+bots = st.sampled_from([BotId("1"), BotId("2"), BotId("")])
+prompt_ids = st.sampled_from(["p1", "p2", "p3"]).map(PromptId)
+session_ids = st.sampled_from(["s1", "s2"]).map(SessionId)
+states = st.sampled_from(DeliveryState)
+moves = st.builds(
+    Move,
+    st.lists(few.map(EntryId), max_size=3).map(tuple),
+    st.lists(states, max_size=6).map(tuple),
+    st.none() | states,
+    st.none() | session_ids,
+    st.none() | moments,
+    st.none() | st.booleans(),
+    st.none() | st.booleans(),
+    st.none() | st.booleans(),
+    st.none() | st.builds(Fetch, st.sampled_from(FetchState)),
+)
+intakes = st.builds(
+    Intake,
+    st.lists(st.tuples(few, moments), max_size=4).map(
+        lambda all_: tuple(entry(message(str(n), n, update=n), n, stored_at=at) for n, at in all_)
+    ),
+    st.lists(st.builds(QuarantinedUpdate, few, st.just("why"), moments, st.just("{}")), max_size=2).map(tuple),
+    st.lists(few.map(UpdateId), max_size=3).map(tuple),
+)
+verdicts = st.builds(
+    Verdict,
+    st.sampled_from(Behavior),
+    st.sampled_from(["7", "8"]),
+    st.text(max_size=2),
+    st.sampled_from(How),
+    moments,
+)
+
+
+class Twins(RuleBasedStateMachine):
+    """Two backends that are asked the same; each has three bots on one state."""
+
+    @initialize()
+    def start(self) -> None:
+        self.runner = asyncio.Runner()
+        self.directory = tempfile.TemporaryDirectory()
+        database, path = MemoryDatabase(), Path(self.directory.name) / "state.db"
+        self.now = NOON
+        self.memory = {bot: MemoryStore(BotId(bot), database, lambda: self.now) for bot in ("1", "2", "")}
+        self.sqlite = {bot: SqliteStore(path, BotId(bot), lambda: self.now) for bot in ("1", "2", "")}
+
+    def both(self, bot: BotId, call: Callable[[Store], Awaitable[Any]]) -> None:
+        """The same question to both gets the same answer, or the same error."""
+        assert self.answer(self.memory[bot], call) == self.answer(self.sqlite[bot], call)
+
+    def answer(self, store: Store, call: Callable[[Store], Awaitable[Any]]) -> Any:
+        async def ask() -> Any:
+            try:
+                return await call(store)
+            except ValueError as error:
+                return str(error)
+
+        return self.runner.run(ask())
+
+    @rule(now=moments)
+    def time_passes(self, now: Any) -> None:
+        self.now = now
+
+    @rule(bot=bots, intake=intakes, cursor=st.none() | few)
+    def ingest(self, bot: BotId, intake: Intake, cursor: Any) -> None:
+        self.both(bot, lambda store: store.inbox.ingest(intake, cursor))
+
+    @rule(bot=bots, steps=st.lists(moves, max_size=3))
+    def advance(self, bot: BotId, steps: list[Move]) -> None:
+        self.both(bot, lambda store: store.inbox.advance(steps))
+
+    @rule(bot=bots, before=moments)
+    def prune(self, bot: BotId, before: Any) -> None:
+        self.both(bot, lambda store: store.inbox.prune(before))
+        self.both(bot, lambda store: store.prompts.prune(before))
+
+    @rule(bot=bots, book=strategies.access_states, rows=st.lists(strategies.audit_rows, max_size=2))
+    def change_access(self, bot: BotId, book: AccessState, rows: list[Any]) -> None:
+        self.both(bot, lambda store: store.access.transact(lambda _state: (book, len(rows), rows)))
+
+    @rule(bot=bots)
+    def claim(self, bot: BotId) -> None:
+        self.both(bot, lambda store: store.access.claim())
+
+    @rule(
+        bot=bots,
+        prompt=prompt_ids,
+        session=session_ids,
+        at=moments,
+        request_id=st.sampled_from(["abcde", "ABCDE", "x"]),
+    )
+    def ask(self, bot: BotId, prompt: PromptId, session: SessionId, at: Any, request_id: str) -> None:
+        asked = Prompt(prompt, session, PermissionRequest(request_id, "Bash", "", ""), at)
+        self.both(bot, lambda store: store.prompts.open(asked))
+
+    @rule(
+        bot=bots,
+        prompt=prompt_ids,
+        cards=st.lists(st.builds(Card, st.just(ChatId("7")), st.sampled_from(["1", "2"]))),
+    )
+    def send_cards(self, bot: BotId, prompt: PromptId, cards: list[Card]) -> None:
+        self.both(bot, lambda store: store.prompts.add_cards(prompt, cards))
+
+    @rule(bot=bots, prompt=prompt_ids, verdict=verdicts)
+    def settle(self, bot: BotId, prompt: PromptId, verdict: Verdict) -> None:
+        self.both(bot, lambda store: store.prompts.settle(prompt, verdict))
+
+    @rule(bot=bots, prompt=prompt_ids, closing=st.sampled_from(Closing))
+    def close(self, bot: BotId, prompt: PromptId, closing: Closing) -> None:
+        self.both(bot, lambda store: store.prompts.close(prompt, closing))
+
+    @rule(bot=bots, prompt=prompt_ids, told=st.booleans())
+    def mark(self, bot: BotId, prompt: PromptId, told: bool) -> None:
+        self.both(bot, lambda store: (store.prompts.mark_told if told else store.prompts.mark_cleared)(prompt))
+
+    @rule(bot=bots, one=session_ids, other=session_ids)
+    def adopt(self, bot: BotId, one: SessionId, other: SessionId) -> None:
+        self.both(bot, lambda store: store.prompts.adopt(one, other))
+
+    @invariant()
+    def everything_that_can_be_seen_is_the_same(self) -> None:
+        for bot in ("1", "2", ""):
+            for look in LOOKS:
+                self.both(BotId(bot), look)
+
+    def teardown(self) -> None:
+        async def close() -> None:
+            for store in self.sqlite.values():
+                await store.close()
+
+        self.runner.run(close())
+        self.runner.close()
+        self.directory.cleanup()
+
+
+LOOKS: list[Callable[[Store], Awaitable[Any]]] = [
+    lambda store: store.access.read(),
+    lambda store: store.audit.rows(),
+    lambda store: store.inbox.cursor(),
+    lambda store: store.inbox.counts(),
+    lambda store: store.inbox.due(3),
+    lambda store: store.inbox.unproven(),
+    lambda store: store.inbox.unanswered(ChatId("1001")),
+    lambda store: store.inbox.awaiting(later(1)),
+    lambda store: store.inbox.to_fetch(),
+    lambda store: store.inbox.unacknowledged(),
+    lambda store: store.inbox.quarantined(2),
+    lambda store: store.inbox.unseen([UpdateId(number) for number in range(8)]),
+    lambda store: store.inbox.find(ChatId("1001"), MessageId("1")),
+    lambda store: store.prompts.open_prompts(),
+    lambda store: store.prompts.uncleared(),
+    lambda store: store.prompts.untold(SessionId("s1")),
+    lambda store: store.prompts.find("Abcde"),
+    lambda store: store.prompts.get(PromptId("p1")),
+]
+
+TestTwins = Twins.TestCase
+TestTwins.settings = settings(max_examples=20, stateful_step_count=15, deadline=None)
