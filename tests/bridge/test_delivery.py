@@ -132,6 +132,23 @@ async def test_an_idle_session_is_given_an_event_once_more_and_then_the_chat_is_
     assert len(here.chat.sent) == 1
 
 
+async def test_what_was_never_read_expires_a_day_after_the_notice_and_later_messages_get_theirs() -> None:
+    here = world()
+    await here.receive("hello?")
+    async with running(here.delivery.run()):
+        await eventually(lambda: here.states_are("emitted"))
+        await here.pass_time(101)
+        await eventually(lambda: len(here.session.events) == 2 and here.states_are("emitted"))
+        await here.pass_time(101)
+        await eventually(lambda: here.entries[0].noticed)
+        await here.receive("and now?")
+        await eventually(lambda: here.states_are("emitted", "emitted"))
+        await here.pass_time(101)
+        await eventually(lambda: here.session.contents[-1] == "and now?" and len(here.session.events) == 4)
+        await here.pass_time(24 * 3600)
+        await eventually(lambda: here.states_are("expired", "emitted"))
+
+
 async def test_a_busy_session_is_left_alone() -> None:
     """MUST: nothing is given again while the session is at work."""
     here = world()

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from telegram_channel.bridge.activity import Activity
 from telegram_channel.core import notices
@@ -58,6 +58,8 @@ class Delivery:
         self._activity = activity
         self._rules = rules
         self._noticing: dict[ChatId, asyncio.Task[None]] = {}
+        self._overdue_at: datetime | None = None
+        """When an event may be overdue, None when nothing waits for a proof: no need to ask before."""
 
     async def run(self) -> None:
         """Deliver until cancelled. A full disk delays; it loses nothing."""
@@ -85,20 +87,32 @@ class Delivery:
         """A new handshake: whatever an earlier process gave without proof is given once more."""
         again, twice = orphaned(await self._store.inbox.unproven())
         await self._store_again(again)
+        self._overdue_at = self._clock.now()
         if again or twice:
             _log.info("took over: %d events are given again, %d were given twice already", len(again), len(twice))
 
     async def _step(self) -> datetime | None:
         """Everything that can be done now; returns when to look again."""
         look_again_at = await self._emit_due()
+        if self._overdue_at is not None and self._overdue_at <= self._clock.now():
+            await self._look_for_overdue()
+        return min((moment for moment in (look_again_at, self._overdue_at) if moment), default=None)
+
+    def _look_after(self, seconds: float) -> None:
+        """Look for overdue events in so many seconds at the latest."""
+        moment = self._clock.now() + timedelta(seconds=seconds)
+        self._overdue_at = min(moment, self._overdue_at or moment)
+
+    async def _look_for_overdue(self) -> None:
+        """Treat what shows no sign of having been read."""
         late = overdue(
             await self._store.inbox.unproven(),
             self._clock.now(),
             self._clock.now() if self._activity.busy else self._activity.last_at,
             self._rules.redelivery,
         )
+        self._overdue_at = late.look_again_at
         await self._treat_overdue(late)
-        return min((moment for moment in (look_again_at, late.look_again_at) if moment), default=None)
 
     async def _emit_due(self) -> datetime | None:
         while True:
@@ -124,6 +138,7 @@ class Delivery:
         if not given:
             return
         now = self._clock.now()
+        self._look_after(self._rules.redelivery.redeliver_after_s)
         await self._store.inbox.advance(
             [
                 Move(
@@ -191,6 +206,9 @@ class Delivery:
             )
         except StateUnwritable as error:
             _log.warning("a notice may be repeated: %s", error.explained())
+            self._look_after(_UNWRITABLE_PAUSE_S)
+        else:
+            self._look_after(self._rules.redelivery.give_up_after_s)
         finally:
             self._noticing.pop(chat, None)
 

@@ -75,9 +75,10 @@ class Housekeeping:
     async def _tidy(self) -> None:
         now = self._clock.now()
         forgotten = await self._store.inbox.prune(now - KEPT_FOR)
+        forgotten += await self._store.prompts.prune(now - KEPT_FOR)
         await self._store.access.transact(lambda state: (prune(state, now), None, ()))
         if forgotten:
-            _log.info("forgot %d old entries", forgotten)
+            _log.info("forgot %d old entries and prompts", forgotten)
 
     def _pay_debts(self, state: AccessState) -> None:
         """Start a payment for everybody who is owed something and is not being paid already."""
