@@ -5,7 +5,7 @@ import sys
 
 def main() -> int:
     """Run the command line; returns the exit code."""
-    from telegram_channel.cli import main as run  # noqa: PLC0415 - nothing is imported before it is needed
+    from telegram_channel.cli import main as run
 
     return run(sys.argv[1:])
 

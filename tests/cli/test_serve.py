@@ -19,6 +19,8 @@ from tests.claude.client import DISCOVER, INITIALIZED, initialize, request, tool
 
 LONG_ENOUGH_S = 10.0
 REPOSITORY = Path(__file__).parents[2]
+PRODUCTION = ("-m", "telegram_channel", "serve")
+WITH_FAKE_APP = ("-c", "from telegram_channel.cli.serve import main; main([], 'tests.cli.fake_app')")
 ENDINGS: dict[str, Callable[["Server"], None]] = {
     "end of input": lambda server: server.hang_up(),
     "SIGINT": lambda server: server.signal(signal.SIGINT),
@@ -30,15 +32,15 @@ ENDINGS: dict[str, Callable[["Server"], None]] = {
 class Server:
     """A serve process and the client's ends of its pipes."""
 
-    def __init__(self, home: Path, behaviour: str, *options: str, reads: bool = True, **environment: str) -> None:
+    def __init__(
+        self, home: Path, behaviour: str | None, *options: str, reads: bool = True, **environment: str
+    ) -> None:
+        """Without a `behaviour` it is the production server, else one with the bridge of `fake_app`."""
         self.trace = home / "trace"
         self.state = home / "state"
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(("TELEGRAM_", "CLAUDE"))}
         self.process = subprocess.Popen(
-            [
-                *(sys.executable, *options, "-c"),
-                "from telegram_channel.cli.serve import main; main([], 'tests.cli.fake_app')",
-            ],
+            [sys.executable, *options, *(PRODUCTION if behaviour is None else WITH_FAKE_APP)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -48,7 +50,7 @@ class Server:
                 "HOME": str(home),
                 "PYTHONPATH": str(REPOSITORY),
                 "TELEGRAM_STATE_DIR": str(self.state),
-                "TELEGRAM_FAKE_APP": behaviour,
+                "TELEGRAM_FAKE_APP": behaviour or "",
                 "TELEGRAM_FAKE_TRACE": str(self.trace),
                 **environment,
             },
@@ -124,7 +126,7 @@ Start = Callable[..., Server]
 def start(tmp_path: Path) -> Iterator[Start]:
     servers: list[Server] = []
 
-    def start_one(behaviour: str = "ready", *options: str, **more: Any) -> Server:
+    def start_one(behaviour: str | None = "ready", *options: str, **more: Any) -> Server:
         servers.append(Server(tmp_path, behaviour, *options, **more))
         return servers[-1]
 
@@ -173,7 +175,7 @@ def test_nothing_but_the_protocol_is_ever_on_stdout(start: Start) -> None:
 @pytest.mark.parametrize("opening", [[], [initialize()], [DISCOVER, initialize(), request(2, "ping")]])
 def test_a_probe_leaves_no_trace(start: Start, opening: list[Any], tmp_path: Path) -> None:
     """MUST: a client that never completes the handshake leaves no trace on disk."""
-    server = start()
+    server = start(None, TELEGRAM_BOT_TOKEN="123456:a-token", TELEGRAM_POLL="always")
     server.send(*opening)
     for one in opening:
         server.answer(one["id"])
@@ -194,7 +196,7 @@ def test_what_was_piped_in_is_answered_although_the_input_ended_at_once(start: S
 
 def test_only_what_answers_the_handshake_is_loaded_before_it(start: Start) -> None:
     """MUST: before the reply to initialize neither the chat platform nor the store is loaded."""
-    server = start("ready", "-X", "importtime")
+    server = start(None, "-X", "importtime")
     server.send(initialize())
     server.answer(1)
     server.hang_up()

@@ -1,0 +1,162 @@
+"""How this process was started, and whether that is evidence of a channel session.
+
+Every session with the plugin enabled starts a server, and so do `claude -p` and `claude mcp list`. Only one
+that was started with us as a channel will ever read our events, so only there a server may poll: anywhere
+else it would swallow messages. The evidence is an ancestor process whose arguments name us after
+`--channels` or `--dangerously-load-development-channels`; no evidence means no.
+"""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePath
+
+import psutil
+
+from telegram_channel.core.ids import SessionId
+
+CHANNEL_FLAGS = ("--channels", "--dangerously-load-development-channels")
+"""Source: the channels reference of Claude Code."""
+PLUGIN = "telegram"
+MOST_ANCESTORS = 16
+SAME_START_S = 5.0
+"""Start times of one process may be read this far apart: they are derived from a clock that is adjusted."""
+
+_OFF = ("", "0", "false", "no", "off")
+_OBSTACLES = {
+    "DISABLE_TELEMETRY": "a telemetry opt-out switches channels off",
+    "DO_NOT_TRACK": "a telemetry opt-out switches channels off",
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "a telemetry opt-out switches channels off",
+    "CLAUDE_CODE_USE_BEDROCK": "channels need claude.ai or Console authentication",
+    "CLAUDE_CODE_USE_VERTEX": "channels need claude.ai or Console authentication",
+    "CLAUDE_CODE_USE_FOUNDRY": "channels need claude.ai or Console authentication",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What a serve process knows about itself."""
+
+    session: SessionId
+    project: str
+    """The project directory's last part, for people."""
+    is_channel: bool
+    """Whether there is evidence that the client was started with us as a channel."""
+    pid: int
+    started_at: datetime
+
+
+def is_channel_session(
+    ancestors: Sequence[Sequence[str]], plugin: str = PLUGIN, marketplace: str | None = None
+) -> bool:
+    """Whether the arguments of any ancestor ask for our channel.
+
+    With `marketplace`, a plugin of the same name from another marketplace is not us.
+    """
+    named = (value for arguments in ancestors for value in _channels(arguments))
+    return any(_is_us(value, plugin, marketplace) for value in named)
+
+
+def marketplace_of(plugin_data: str | None, plugin: str = PLUGIN) -> str | None:
+    """The marketplace we were installed from, read off `CLAUDE_PLUGIN_DATA`; None when it does not say.
+
+    The directory is called `<plugin>-<marketplace>`, with `-` for anything but letters, digits, `_` and `-`.
+    """
+    name = PurePath(plugin_data or "").name
+    return name.removeprefix(f"{plugin}-") if name.startswith(f"{plugin}-") else None
+
+
+def _channels(arguments: Sequence[str]) -> Iterator[str]:
+    """Every value after a channel flag, up to the next option; one argument may hold several values."""
+    after_flag = False
+    for argument in arguments:
+        flag, equals, value = argument.partition("=")
+        if flag.startswith("-"):
+            after_flag = flag in CHANNEL_FLAGS
+            argument = value if equals else ""
+        if after_flag:
+            yield from argument.replace(",", " ").split()
+
+
+def _is_us(value: str, plugin: str, marketplace: str | None) -> bool:
+    if value in (f"server:{plugin}", f"plugin:{plugin}"):
+        return True
+    named, at, origin = value.partition("@")
+    if named != f"plugin:{plugin}" or not at:
+        return False
+    return marketplace is None or re.sub(r"[^A-Za-z0-9_-]", "-", origin) == marketplace
+
+
+def channel_obstacles(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """What in this environment keeps Claude Code from offering channels, one sentence each."""
+    return tuple(
+        f"{name} is set: {reason}."
+        for name, reason in _OBSTACLES.items()
+        if environ.get(name, "").strip().lower() not in _OFF
+    )
+
+
+def project_name(environ: Mapping[str, str], working_directory: str) -> str:
+    """What to call the session: the project directory's last part."""
+    directory = PurePath(environ.get("CLAUDE_PROJECT_DIR") or working_directory)
+    return directory.name or str(directory)
+
+
+def read_launch(random_session: str) -> Launch:
+    """Look at this process and its ancestors; `random_session` is its id where the client gave none."""
+    return Launch(
+        session=SessionId(os.environ.get("CLAUDE_CODE_SESSION_ID") or random_session),
+        project=project_name(os.environ, _working_directory()),
+        is_channel=is_channel_session(_ancestors(), marketplace=marketplace_of(os.environ.get("CLAUDE_PLUGIN_DATA"))),
+        pid=os.getpid(),
+        started_at=_started_at(os.getpid()),
+    )
+
+
+def is_alive(pid: int, started_at: datetime) -> bool:
+    """Whether the process that had this id and began at this time still runs.
+
+    A process that took over the id is another one. What cannot be examined counts as alive.
+    """
+    try:
+        began_at = _started_at(pid)
+    except psutil.NoSuchProcess:
+        return False
+    except (psutil.Error, OSError):
+        return psutil.pid_exists(pid)
+    return (began_at - started_at).total_seconds() < SAME_START_S
+
+
+def _started_at(pid: int) -> datetime:
+    process = psutil.Process(pid)
+    if process.status() == psutil.STATUS_ZOMBIE:
+        raise psutil.NoSuchProcess(pid)
+    return datetime.fromtimestamp(process.create_time(), UTC)
+
+
+def _ancestors() -> list[list[str]]:
+    """The arguments of the processes above this one, nearest first, as far up as they can be read."""
+    found: list[list[str]] = []
+    with contextlib.suppress(psutil.Error, OSError):
+        process = psutil.Process().parent()
+        while process is not None and len(found) < MOST_ANCESTORS:
+            found.append(_arguments(process))
+            process = process.parent()
+    return found
+
+
+def _arguments(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except (psutil.Error, OSError):
+        return []
+
+
+def _working_directory() -> str:
+    try:
+        return str(Path.cwd())
+    except OSError:  # it was removed
+        return ""
