@@ -22,9 +22,10 @@ bench: .venv
 
 .venv: .venv/.installed
 
+# Compiled at once: a server that has to compile at its first start answers the client late.
 .venv/.installed: pyproject.toml | $(UV)
 	@echo "Making .venv ..." >&2
-	@$(UV) sync --quiet --all-groups
+	@UV_COMPILE_BYTECODE=1 $(UV) sync --quiet --all-groups
 	@touch $@
 
 .tools/uv/bin/uv:
