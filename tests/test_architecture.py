@@ -66,7 +66,7 @@ def third_party(module: Path) -> set[str]:
 
 @pytest.mark.parametrize("module", modules(), ids=name_of)
 def test_arrows_point_inward(module: Path) -> None:
-    """MUST: rooms import only what the house allows."""
+    """MUST H1: rooms import only what the house allows."""
     room = name_of(module).split("/")[0]
     if room in MAY_IMPORT:
         assert package_parts(module) <= MAY_IMPORT[room]

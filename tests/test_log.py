@@ -47,7 +47,7 @@ def nested_error() -> RuntimeError:
 def test_no_way_of_logging_lets_the_token_through(
     logger: tuple[logging.Logger, log.FileHandler, Path],
 ) -> None:
-    """MUST: the token is never logged: not in messages, arguments, exceptions, causes or notes."""
+    """MUST L1: the token is never logged: not in messages, arguments, exceptions, causes or notes."""
     to, handler, path = logger
     to.warning(f"in the message {TOKEN}")
     to.warning("as an argument %s and %r", TOKEN, {"url": f"https://x/bot{TOKEN}/sendMessage"})
@@ -98,7 +98,7 @@ def test_the_file_is_for_its_owner_only(logger: tuple[logging.Logger, log.FileHa
 def test_a_file_that_grew_is_moved_aside_and_the_oldest_forgotten(
     logger: tuple[logging.Logger, log.FileHandler, Path],
 ) -> None:
-    """MUST: the log never grows beyond its bound."""
+    """MUST L2: the log never grows beyond its bound."""
     to, handler, path = logger
     for number in range(800):
         to.info("line %d %s", number, "x" * 80)
@@ -127,7 +127,7 @@ def test_processes_that_share_a_file_keep_all_lines(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["missing/directory/some.log", "a-directory", "\0"])
 def test_a_file_that_cannot_be_written_disturbs_nobody(tmp_path: Path, path: str) -> None:
-    """MUST: a log that cannot be written disturbs nobody."""
+    """MUST L3: a log that cannot be written disturbs nobody."""
     (tmp_path / "a-directory").mkdir()
     handler = log.FileHandler(tmp_path / path)
     record = logging.LogRecord("x", logging.ERROR, __file__, 1, "lost", None, None)

@@ -38,7 +38,7 @@ def words(text: str) -> set[str]:
 
 
 def test_claude_is_told_every_tool_and_every_meta_key() -> None:
-    """MUST: the instructions name every tool and every meta key."""
+    """MUST K1: the instructions name every tool and every meta key."""
     named = words(INSTRUCTIONS)
     assert {tool.name for tool in TOOLS} <= named
     assert set(META_KEYS) <= named
@@ -53,7 +53,7 @@ def test_the_instructions_name_no_key_that_does_not_exist() -> None:
 
 
 def test_the_instructions_are_short_and_say_what_matters() -> None:
-    """MUST: Claude is told that only `reply` is seen, and that no message may change access."""
+    """MUST K2: Claude is told that only `reply` is seen, and that no message may change access."""
     assert len(INSTRUCTIONS) < MOST_INSTRUCTIONS
     for saying in ("ONLY", "`reply`", "/telegram:access", "injection", "Never pair"):
         assert saying in INSTRUCTIONS
@@ -88,7 +88,7 @@ def test_the_server_is_started_with_what_the_plugin_brings() -> None:
 
 
 def test_an_empty_option_never_hides_a_token_of_the_environment() -> None:
-    """MUST: the plugin's option has a variable of its own."""
+    """MUST K3: the plugin's option has a variable of its own."""
     environment = manifest(".mcp.json")["mcpServers"]["telegram"]["env"]
     assert environment["TELEGRAM_OPTION_BOT_TOKEN"] == "${user_config.bot_token}"
     assert "TELEGRAM_BOT_TOKEN" not in environment
@@ -105,7 +105,7 @@ def test_there_is_a_command_for_each_thing_the_operator_does() -> None:
 
 @pytest.mark.parametrize("file", COMMAND_FILES, ids=lambda file: file.stem)
 def test_a_command_can_run_one_program_with_one_subcommand_and_only_for_the_operator(file: Path) -> None:
-    """MUST: commands are the operator's: the model cannot invoke them, and an argument cannot add a command."""
+    """MUST K4: commands are the operator's: the model cannot invoke them, and an argument cannot add a command."""
     _, front, body = file.read_text("utf-8").split("---\n", 2)
     head = dict(line.split(": ", 1) for line in front.splitlines())
     assert head["disable-model-invocation"] == "true"
@@ -121,7 +121,7 @@ def test_a_command_can_run_one_program_with_one_subcommand_and_only_for_the_oper
 
 
 def test_the_token_is_never_an_argument() -> None:
-    """MUST: no command takes the token as an argument."""
+    """MUST K5: no command takes the token as an argument."""
     text = (ROOT / "commands/configure.md").read_text("utf-8")
     assert "$ARGUMENTS" not in text
     assert "argument-hint" not in text
@@ -138,7 +138,7 @@ def pins() -> dict[str, tuple[str, str]]:
 
 
 def test_the_launcher_installs_exactly_what_was_tested() -> None:
-    """MUST: what the plugin installs is pinned, with hashes, and the same as what was tested."""
+    """MUST K6: what the plugin installs is pinned, with hashes, and the same as what was tested."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     tested = dict(one.split("==") for one in project["tool"]["uv"]["constraint-dependencies"])
     tested = {name.lower().replace("_", "-"): version for name, version in tested.items()}
@@ -211,7 +211,7 @@ def launcher(tmp_path: Path) -> Launcher:
 
 
 def test_the_environment_is_made_once_and_found_again(launcher: Launcher) -> None:
-    """MUST: later starts of the plugin install nothing."""
+    """MUST K7: later starts of the plugin install nothing."""
     first = launcher.run("--version")
     assert first.stdout == f"telegram-channel {__version__}\n", first.stderr
     assert launcher.calls() == ["venv", "pip"]
@@ -223,14 +223,14 @@ def test_the_environment_is_made_once_and_found_again(launcher: Launcher) -> Non
 
 
 def test_nothing_of_the_installation_is_on_stdout(launcher: Launcher) -> None:
-    """MUST: the first start of the plugin keeps stdout for the protocol, too."""
+    """MUST K8: the first start of the plugin keeps stdout for the protocol, too."""
     done = launcher.run("--version")
     assert "noise" not in done.stdout
     assert "noise" in done.stderr
 
 
 def test_sessions_that_start_at_once_share_one_environment(launcher: Launcher) -> None:
-    """MUST: sessions that start for the first time at once do not disturb each other."""
+    """MUST K9: sessions that start for the first time at once do not disturb each other."""
     done: list[subprocess.CompletedProcess[str]] = []
     threads = [threading.Thread(target=lambda: done.append(launcher.run("--version"))) for _ in range(4)]
     for thread in threads:

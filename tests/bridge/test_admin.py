@@ -56,7 +56,7 @@ async def actions(store: MemoryStore) -> list[tuple[str, str, str, str]]:
 
 
 async def test_pairing_lets_the_first_person_in_as_owner_and_the_audit_says_so(store: MemoryStore) -> None:
-    """MUST: every access change is audited in the same step."""
+    """MUST A20: every access change is audited in the same step."""
     await ask(store)
     result = await admin.pair(store.access, CODE.shown.lower(), NOON)
     assert (result.person.sender, result.person.role, result.closed_door) == (ANN, Role.OWNER, True)
@@ -257,7 +257,7 @@ async def test_the_role_of_a_groups_sender_is_explained(store: MemoryStore) -> N
 
 
 async def test_the_listing_is_plain_data_without_a_single_hash_or_code(store: MemoryStore) -> None:
-    """MUST: no code, hash or salt is ever listed."""
+    """MUST A21: no code, hash or salt is ever listed."""
     await ask(store)
     await admin.allow(store.access, BOB, NOON, Role.OWNER, "Bob")
     await admin.allow(store.access, EVE, NOON, Role.SENDER, "Eve")

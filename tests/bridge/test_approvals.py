@@ -134,7 +134,7 @@ async def office() -> Office:
 
 
 async def test_every_approver_and_nobody_else_gets_a_card(office: Office) -> None:
-    """MUST: permission cards go to approvers only, into their private chats."""
+    """MUST V10: permission cards go to approvers only, into their private chats."""
     await office.ask()
     assert sorted(office.cards()) == [ANN, BOB]
     assert {sent.chat for sent in office.chat.sent} == {ANN, BOB}
@@ -155,7 +155,7 @@ async def test_every_approver_and_nobody_else_gets_a_card(office: Office) -> Non
 async def test_a_press_decides_tells_the_session_and_closes_every_card(
     office: Office, data: str, behavior: Behavior, bubble: str, ending: str
 ) -> None:
-    """MUST: the first answer is told to the session at once and every copy of the card says who decided."""
+    """MUST V11: the first answer is told to the session at once and every copy of the card says who decided."""
     await office.ask()
     assert await office.press(ANN, data) == bubble
     assert office.session.verdicts == [("abcde", behavior)]
@@ -182,7 +182,7 @@ async def test_an_approver_may_answer_in_a_group(office: Office) -> None:
 
 @pytest.mark.parametrize(("sender", "chat"), [(SAM, SAM), (SAM, TEAM), ("1004", TEAM)])
 async def test_who_may_talk_may_not_approve(office: Office, sender: str, chat: str) -> None:
-    """MUST: who may talk but not approve changes nothing, by button or text, and is told so."""
+    """MUST V12: who may talk but not approve changes nothing, by button or text, and is told so."""
     await office.ask()
     assert (await office.write(sender, "yes abcde", chat=chat)).startswith("You may talk to Claude, but not answer")
     assert (await office.press(sender, ALLOW, chat=chat)).startswith("!You may talk to Claude, but not answer")
@@ -207,7 +207,7 @@ async def test_a_former_approver_decides_nothing(office: Office) -> None:
 
 
 async def test_the_second_answer_learns_who_was_faster(office: Office) -> None:
-    """MUST: exactly one answer decides; later ones are told who did."""
+    """MUST V13: exactly one answer decides; later ones are told who did."""
     await office.ask()
     await office.press(ANN, DENY)
     late = "Too late, this one is settled. ✗ Denied by Ann (button)."
@@ -234,7 +234,7 @@ async def test_a_typed_answer_that_comes_twice_from_telegram_changes_nothing(off
 
 
 async def test_an_unknown_request_is_told_and_not_passed_on(office: Office) -> None:
-    """MUST: unknown, late and already decided answers get a true sentence and are not passed on."""
+    """MUST V14: unknown, late and already decided answers get a true sentence and are not passed on."""
     assert await office.write(ANN, "yes sorry") == (
         "There is no permission request sorry, so nothing was decided, and nothing was passed on. "
         "If this was meant for Claude, say it in other words."
@@ -248,7 +248,7 @@ async def test_a_card_nobody_knows_loses_its_buttons(office: Office, data: str) 
 
 
 async def test_an_old_answer_never_decides(office: Office) -> None:
-    """MUST: an old answer from a backlog never approves."""
+    """MUST V2: an old answer from a backlog never approves."""
     await office.ask()
     say = "That answer came while I was offline, so it does not count. Please answer again."
     assert await office.write(ANN, "yes abcde", fresh=False) == say
@@ -284,7 +284,7 @@ async def test_an_answer_that_cannot_be_stored_decides_nothing_and_may_come_agai
 
 
 async def test_a_slow_chat_delays_nobody_elses_card_and_its_own_is_closed_when_it_arrives(office: Office) -> None:
-    """MUST: a slow chat delays neither another approver's card nor the verdict."""
+    """MUST V15: a slow chat delays neither another approver's card nor the verdict."""
     gate = office.chat.hold(ANN)
     await office.ask()
     assert office.cards() == [ANN, BOB]
@@ -385,7 +385,7 @@ async def test_a_card_that_could_not_be_sent_is_sent_later(office: Office) -> No
 
 
 async def test_a_card_that_may_have_arrived_is_not_sent_again(office: Office) -> None:
-    """MUST: a card whose sending is uncertain is not sent again."""
+    """MUST V16: a card whose sending is uncertain is not sent again."""
     office.chat.will("send", Uncertain("The connection broke"), Uncertain("The connection broke"))
     await office.ask()
     for _ in range(3):
@@ -431,7 +431,7 @@ async def register(*offices: Office) -> None:
 
 
 async def test_an_answer_given_in_another_process_reaches_the_session_that_asked(office: Office) -> None:
-    """MUST: the process that asked tells its session, whichever process takes the answer."""
+    """MUST V17: the process that asked tells its session, whichever process takes the answer."""
     asking = other_process(office, "session-2")
     await register(office, asking)
     async with running(asking.approvals.run(), office.approvals.run()):
@@ -446,7 +446,7 @@ async def test_an_answer_given_in_another_process_reaches_the_session_that_asked
 
 
 async def test_a_prompt_survives_a_restart_of_its_server(office: Office) -> None:
-    """MUST: a permission prompt survives a restart of the server."""
+    """MUST V18: a permission prompt survives a restart of the server."""
     await office.ask()
     office.courier.cancel()
     await office.clock.advance(20)

@@ -54,7 +54,7 @@ async def test_photos_are_fetched_and_one_that_fails_says_why(tmp_path: Path) ->
 
 
 async def test_one_download_that_hangs_holds_up_no_other(tmp_path: Path) -> None:
-    """MUST: a message is never delayed by another message's download."""
+    """MUST I15: a message is never delayed by another message's download."""
     clock, chat = ManualClock(), RecordingChat()
     store = fresh_store(clock)
     chat.files["file-1"] = chat.files["file-2"] = b"picture"
@@ -90,7 +90,7 @@ async def eventually_fetched(store: MemoryStore, *states: FetchState) -> None:
 
 
 async def test_eyes_mean_stored_and_only_the_newest_of_many_get_them() -> None:
-    """MUST: 👀 is shown on messages that are stored."""
+    """MUST D11: 👀 is shown on messages that are stored."""
     clock, chat = ManualClock(), RecordingChat()
     store = fresh_store(clock)
     await keep(store, clock, *(message(str(number), number) for number in range(1, 21)))
@@ -106,7 +106,7 @@ async def test_eyes_mean_stored_and_only_the_newest_of_many_get_them() -> None:
 
 
 async def test_typing_lives_until_the_answer_or_its_limit() -> None:
-    """MUST: typing is kept alive until the answer, ten minutes at most."""
+    """MUST D12: typing is kept alive until the answer, ten minutes at most."""
     clock, chat = ManualClock(), RecordingChat()
     store = fresh_store(clock)
     await keep(store, clock, message("work", 1))
@@ -148,7 +148,7 @@ async def test_typing_ends_by_itself() -> None:
 
 
 async def test_a_code_is_made_sent_and_only_its_hash_stored() -> None:
-    """MUST: a pairing code is hashed at rest."""
+    """MUST D13: a pairing code is hashed at rest."""
     clock, chat = ManualClock(), RecordingChat()
     store = fresh_store(clock)
     await store.access.transact(lambda state: (request_pairing(state, place(), clock.now())[0], None, ()))
@@ -175,7 +175,7 @@ async def test_a_code_that_cannot_arrive_may_be_asked_for_again() -> None:
 
 
 async def test_everybody_who_was_let_in_is_greeted_once() -> None:
-    """MUST: whoever is let in is greeted, once."""
+    """MUST D14: whoever is let in is greeted, once."""
     clock, chat = ManualClock(), RecordingChat()
     store = fresh_store(clock)
 
@@ -223,7 +223,7 @@ async def test_a_process_is_listed_while_it_lives() -> None:
 
 
 async def test_health_is_published_and_changes_are_told_once() -> None:
-    """MUST: states come from completed polls."""
+    """MUST D15: states come from completed polls."""
     clock = ManualClock()
     store = fresh_store(clock)
     told: list[tuple[BridgeState, str]] = []

@@ -60,7 +60,7 @@ def world(database: MemoryDatabase | None = None, session: str = "session-1") ->
 
 
 async def test_messages_reach_the_session_in_the_order_they_were_received() -> None:
-    """MUST: messages of a chat reach the session in order."""
+    """MUST D1: messages of a chat reach the session in order."""
     here = world()
     await here.receive("one", "two", "three")
     async with running(here.delivery.run()):
@@ -71,7 +71,7 @@ async def test_messages_reach_the_session_in_the_order_they_were_received() -> N
 
 
 async def test_nothing_is_given_before_the_session_is_ready() -> None:
-    """MUST: no event is written before the handshake is complete."""
+    """MUST C14: events are emitted only when the client has had the time to begin listening."""
     here = world()
     here.session.is_ready.clear()
     await here.receive("one")
@@ -83,7 +83,7 @@ async def test_nothing_is_given_before_the_session_is_ready() -> None:
 
 
 async def test_an_event_counts_as_emitted_only_when_the_clients_pipe_has_it() -> None:
-    """MUST: EMITTED means that the client's pipe has it."""
+    """MUST D3: EMITTED means that the client's pipe has it."""
     here = world()
     here.session.reads.clear()
     await here.receive("one")
@@ -97,7 +97,7 @@ async def test_an_event_counts_as_emitted_only_when_the_clients_pipe_has_it() ->
 
 
 async def test_a_new_process_gives_again_what_was_not_proven() -> None:
-    """MUST: a new handshake gives unproven events again, once, and says so."""
+    """MUST D4: a new handshake gives unproven events again, once, and says so."""
     database = MemoryDatabase()
     first, second, third = (world(database, f"session-{number}") for number in (1, 2, 3))
     await first.receive("one", "two")
@@ -114,7 +114,7 @@ async def test_a_new_process_gives_again_what_was_not_proven() -> None:
 
 
 async def test_an_idle_session_is_given_an_event_once_more_and_then_the_chat_is_told_once() -> None:
-    """MUST: without proof of reading an event is given once more, then the chat is told once."""
+    """MUST D5: without proof of reading an event is given once more, then the chat is told once."""
     here = world()
     await here.receive("hello?")
     async with running(here.delivery.run()):
@@ -150,7 +150,7 @@ async def test_what_was_never_read_expires_a_day_after_the_notice_and_later_mess
 
 
 async def test_a_busy_session_is_left_alone() -> None:
-    """MUST: nothing is given again while the session is at work."""
+    """MUST D6: nothing is given again while the session is at work."""
     here = world()
     await here.receive("hello?")
     async with running(here.delivery.run()):
@@ -166,7 +166,7 @@ async def test_a_busy_session_is_left_alone() -> None:
 
 
 async def test_a_full_disk_delays_delivery_and_loses_nothing() -> None:
-    """MUST: a full disk delays; it loses nothing."""
+    """MUST D7: a full disk delays; it loses nothing."""
     here = world()
     await here.receive("one")
     here.store.fault = StateUnwritable("The disk is full.")
@@ -178,7 +178,7 @@ async def test_a_full_disk_delays_delivery_and_loses_nothing() -> None:
 
 
 async def test_an_entry_that_cannot_become_an_event_does_not_hold_up_the_next() -> None:
-    """MUST: an entry that cannot be delivered blocks nothing and is reported."""
+    """MUST D8: an entry that cannot be delivered blocks nothing and is reported."""
     here = world()
     await here.receive("bad", "good")
     first = here.entries[0]

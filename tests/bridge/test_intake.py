@@ -111,7 +111,7 @@ def world(database: MemoryDatabase | None = None) -> World:
 
 
 async def test_an_allowed_message_is_stored_with_the_cursor() -> None:
-    """MUST: a message is stored before it is confirmed."""
+    """MUST I17: a message is stored before it is confirmed."""
     here = world()
     await here.admit((ANN, Role.OWNER))
     await here.take(message("hello", 1), message("again", 2))
@@ -120,7 +120,7 @@ async def test_an_allowed_message_is_stored_with_the_cursor() -> None:
 
 
 async def test_nothing_is_confirmed_when_it_could_not_be_stored() -> None:
-    """MUST: what could not be stored is not confirmed, and comes again."""
+    """MUST I18: what could not be stored is not confirmed, and comes again."""
     here = world()
     await here.admit((ANN, Role.OWNER))
     here.store.fault = StateUnwritable("The disk is full.")
@@ -132,7 +132,7 @@ async def test_nothing_is_confirmed_when_it_could_not_be_stored() -> None:
 
 
 async def test_an_update_that_comes_twice_is_taken_once() -> None:
-    """MUST: an update that comes twice is taken once, by its id and nothing else."""
+    """MUST S9: an update is stored once, however often it arrives."""
     here = world()
     await here.admit((ANN, Role.OWNER))
     await here.take(message("high", 1, update=900_000))
@@ -141,7 +141,7 @@ async def test_an_update_that_comes_twice_is_taken_once() -> None:
 
 
 async def test_a_stranger_leaves_a_debt_and_not_a_word() -> None:
-    """MUST: a stranger's text is neither stored nor logged."""
+    """MUST I8: a stranger's text is neither stored nor logged."""
     here = world()
     await here.take(message("my secret words", 1, sender=EVE, chat=EVE))
     state = await here.store.access.read()
@@ -159,7 +159,7 @@ async def test_a_start_link_that_carries_something_else_is_an_ordinary_hello() -
 
 @pytest.mark.parametrize("policy", [Policy.ALLOWLIST, Policy.CLOSED])
 async def test_refusals_are_silent(policy: Policy) -> None:
-    """MUST: refusals are silent."""
+    """MUST I20: refusals are silent."""
     here = world()
     await here.admit((ANN, Role.OWNER))
     await here.store.access.transact(lambda state: (replace(state, policy=policy), None, ()))
@@ -170,7 +170,7 @@ async def test_refusals_are_silent(policy: Policy) -> None:
 
 
 async def test_an_invitation_lets_one_person_in() -> None:
-    """MUST: an invitation lets exactly one person in, on /start."""
+    """MUST I21: an invitation lets exactly one person in, on /start."""
     here = world()
     code = PairingCode.for_invitation(bytes(range(ENTROPY_BYTES)))
     await here.store.access.transact(
@@ -188,7 +188,7 @@ async def test_an_invitation_lets_one_person_in() -> None:
 
 
 async def test_a_group_hears_only_admitted_people_who_address_the_bot() -> None:
-    """MUST: in a group only admitted senders who address the bot are heard."""
+    """MUST A5: in a group only admitted senders are heard, and only when they address the bot."""
     here = world()
     group = Group(ChatId(GROUP), "Team", here.clock.now(), patterns=("claude",))
     await here.admit((ANN, Role.OWNER), group=group)
@@ -213,7 +213,7 @@ async def test_a_photo_waits_for_its_file_and_a_document_does_not() -> None:
 
 
 async def test_our_own_commands_are_answered_and_others_go_to_claude() -> None:
-    """MUST: an unknown command is a message for Claude."""
+    """MUST I23: an unknown command is a message for Claude."""
     here = world()
     await here.admit((ANN, Role.OWNER))
     await here.take(
@@ -242,7 +242,7 @@ async def test_a_reaction_becomes_an_event() -> None:
 
 
 async def test_a_typed_answer_approves_and_is_not_passed_on() -> None:
-    """MUST: yes and no with an id decide a prompt, in any letter case."""
+    """MUST V1: yes <id>, no <id>, y and n are answers in any letter case."""
     here = world()
     await here.admit((ANN, Role.OWNER))
     await here.take()
@@ -254,7 +254,7 @@ async def test_a_typed_answer_approves_and_is_not_passed_on() -> None:
 
 @pytest.mark.parametrize("how", ["button", "text"])
 async def test_an_answer_from_a_backlog_never_approves(how: str) -> None:
-    """MUST: an answer that may have waited on the server never approves."""
+    """MUST V2: an old answer from a backlog never approves."""
     here = world()
     await here.admit((ANN, Role.OWNER))
     prompt = await here.prompt()
@@ -272,7 +272,7 @@ async def test_an_answer_from_a_backlog_never_approves(how: str) -> None:
 
 
 async def test_what_the_last_process_knew_about_the_queue_counts_for_the_next() -> None:
-    """MUST: an answer right after a takeover counts."""
+    """MUST I26: an answer right after a takeover counts."""
     here = world()
     await here.admit((ANN, Role.OWNER))
     await here.prompt()
@@ -288,7 +288,7 @@ async def test_what_the_last_process_knew_about_the_queue_counts_for_the_next() 
 
 @pytest.mark.parametrize("who", [BOB, EVE])
 async def test_only_approvers_approve(who: str) -> None:
-    """MUST: only owners and approvers decide, by button and by text alike."""
+    """MUST V12: who may talk but not approve changes nothing, by button or text, and is told so."""
     here = world()
     await here.admit((ANN, Role.OWNER), (BOB, Role.SENDER))
     await here.take()
@@ -313,7 +313,7 @@ async def test_a_correction_is_never_an_answer() -> None:
 
 
 async def test_what_nobody_understands_is_kept_and_blocks_nothing() -> None:
-    """MUST: an update nobody understands is kept, reported, and blocks nothing."""
+    """MUST I7: an update nobody understands is kept and reported, and blocks nothing."""
     here = world()
     await here.admit((ANN, Role.OWNER))
     raw = json.dumps({"odd": "words of Ann"})
@@ -351,7 +351,7 @@ async def test_a_chat_is_closed_when_the_bot_is_blocked_and_open_when_it_is_hear
 async def test_however_batches_repeat_and_fail_every_message_is_kept_once(
     batches: list[list[tuple[int, str]]], data: st.DataObject
 ) -> None:
-    """MUST: however often a batch fails or repeats, every message is kept exactly once."""
+    """MUST I29: however often a batch fails or repeats, every message is kept exactly once."""
     here = world()
     await here.admit((ANN, Role.OWNER))
     for batch in batches:

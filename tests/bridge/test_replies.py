@@ -52,7 +52,7 @@ def test_what_came_from_the_chat_may_go_back(places: Places) -> None:
 
 
 def test_our_own_state_is_refused_by_every_road(places: Places, tmp_path: Path) -> None:
-    """MUST: symlinks, hard links and detours to our own state are refused."""
+    """MUST R11: symlinks, hard links and detours to our own state are refused."""
     token = places.state_dir / "token"
     symlink, folder, hard, relative = (tmp_path / name for name in ("a.txt", "folder", "b.txt", "c.txt"))
     symlink.symlink_to(token)
@@ -124,7 +124,7 @@ class SwappedPath(PosixPath):
 
 
 def test_a_file_that_is_exchanged_while_it_is_looked_at_is_refused(places: Places, tmp_path: Path) -> None:
-    """MUST: what was checked is what is sent, whatever happens to the path meanwhile."""
+    """MUST R12: what was checked is what is sent, whatever happens to the path meanwhile."""
     (tmp_path / "plot.txt").write_bytes(b"hello")
     (tmp_path / "other.txt").write_bytes(b"other")
     path = SwappedPath(tmp_path / "plot.txt")
@@ -198,7 +198,7 @@ def test_what_was_sent_is_told_with_its_ids(outcome: SendOutcome, text: str) -> 
     ],
 )
 def test_nothing_half_done_is_told_as_done(outcome: SendOutcome, says: list[str]) -> None:
-    """MUST: nothing half-done is reported as done."""
+    """MUST R13: nothing half-done is reported as done."""
     result = told(outcome)
     assert result.is_error
     for part in says:

@@ -160,7 +160,7 @@ async def test_a_forbidden_file_sends_nothing(desk: Desk) -> None:
 
 
 async def test_the_same_book_decides_outbound_as_inbound(desk: Desk) -> None:
-    """MUST: Claude can write only to chats whose people were let in."""
+    """MUST R2: Claude can write only to chats whose people were let in."""
     await desk.store.access.transact(lambda state: (replace(state, senders=MappingProxyType({})), None, ()))
     assert "was let in" in await refused(desk, "reply", chat_id=ANN, text="hi")
 
@@ -189,7 +189,7 @@ async def test_a_group_that_moved_is_told(desk: Desk) -> None:
     ],
 )
 async def test_only_what_arrived_whole_answers_a_message(desk: Desk, outcome: Any, says: str) -> None:
-    """MUST: only a reply that arrived whole makes a message ANSWERED."""
+    """MUST R3: only a reply that arrived whole makes a message ANSWERED."""
     await desk.given(entry())
     desk.chat.will("send", outcome)
     result = await desk.call("reply", chat_id=ANN, text="hi")
@@ -218,7 +218,7 @@ async def test_a_reply_answers_everything_that_was_given_before(desk: Desk) -> N
 async def test_any_call_that_names_the_chat_proves_that_its_messages_were_read(
     desk: Desk, name: str, arguments: dict[str, Any]
 ) -> None:
-    """MUST: a tool call that names a chat proves that the session read what it was given of it."""
+    """MUST R4: a tool call that names a chat proves that the session read what it was given of it."""
     await desk.given(entry(number=1))
     await desk.call(name, chat_id=ANN, **arguments)
     assert await desk.states(1) == [DeliveryState.READ]
@@ -250,7 +250,7 @@ def in_thread(number: int, thread: str | None) -> InboxEntry:
 
 
 async def test_a_reply_goes_to_the_topic_of_the_latest_message_that_waits(desk: Desk) -> None:
-    """MUST: a reply goes to the topic of the message it answers, else of the latest that waits."""
+    """MUST R5: a reply goes to the topic of the message it answers, else of the latest that waits."""
     await desk.given(in_thread(1, "10"), in_thread(2, "20"))
     await desk.call("reply", chat_id=GROUP, text="second")
     assert await desk.states(1, 2, chat=GROUP) == [DeliveryState.READ, DeliveryState.ANSWERED]
@@ -268,7 +268,7 @@ async def test_a_visible_answer_goes_to_the_topic_of_its_message(desk: Desk) -> 
 
 
 async def test_calls_about_one_chat_keep_their_order(desk: Desk, tmp_path: Path) -> None:
-    """MUST: tool calls about one chat take effect in the order they were made."""
+    """MUST R6: tool calls about one chat take effect in the order they were made."""
     slow = tmp_path / "large.txt"
     slow.write_bytes(b"x" * 1_000_000)
     await asyncio.gather(
@@ -324,7 +324,7 @@ async def test_an_edit_that_is_refused_is_not_reported_as_made(desk: Desk) -> No
 
 
 async def test_without_a_token_every_tool_says_what_to_do(desk: Desk) -> None:
-    """MUST: without a token every tool answers with what to do."""
+    """MUST R7: without a token every tool answers with what to do."""
     desk.tools.unavailable = "There is no bot token. Run `telegram-channel configure`."
     for spec in SPECS:
         result = await desk.call(spec.name)
@@ -351,7 +351,7 @@ async def test_a_call_does_not_wait_for_ever(desk: Desk) -> None:
 
 
 async def test_unreadable_state_sends_nothing(desk: Desk) -> None:
-    """MUST: while the state is unreadable nothing is sent."""
+    """MUST R8: while the state is unreadable nothing is sent."""
     desk.store.fault = StateUnreadable("The state is damaged.")
     text = await refused(desk, "reply", chat_id=ANN, text="hi")
     assert "The state is damaged. Nobody is admitted" in text
@@ -384,7 +384,7 @@ class BrokenChat(RecordingChat):
 
 
 async def test_a_surprise_is_an_error_without_its_text(desk: Desk) -> None:
-    """MUST: a surprise inside a tool reaches the model without its text."""
+    """MUST R9: a surprise inside a tool reaches the model without its text."""
     desk.tools.connect(desk.store, BrokenChat())
     result = await desk.call("react", chat_id=ANN, message_id="1", emoji="👍")
     assert result == ToolResult("The tool failed (RuntimeError); the log says more.", is_error=True)
@@ -446,7 +446,7 @@ async def test_a_file_that_is_gone_is_an_error(desk: Desk) -> None:
 
 
 def test_the_tools_have_the_interface_that_others_rely_on() -> None:
-    """MUST: the tools take the arguments that others rely on."""
+    """MUST R10: the tools take the arguments that others rely on."""
     interface = {
         spec.name: (set(spec.input_schema["properties"]), set(spec.input_schema["required"])) for spec in SPECS
     }

@@ -73,7 +73,7 @@ class Late:
 
 
 async def test_nothing_is_loaded_before_the_handshake() -> None:
-    """MUST: the bridge is loaded only when the handshake is complete."""
+    """MUST C1: the bridge is loaded only when the handshake is complete."""
     late = Late()
     call = asyncio.create_task(late.bridge.call_tool("reply", {}))
     await asyncio.wait({call}, timeout=0.01)
@@ -93,7 +93,7 @@ async def test_tools_are_known_while_the_bridge_is_on_its_way() -> None:
 
 
 async def test_early_calls_are_carried_out_once_the_bridge_runs() -> None:
-    """MUST: a call that comes before the bridge runs waits for it."""
+    """MUST C2: a call that comes before the bridge runs waits for it."""
     late = Late()
     async with asyncio.timeout(LONG_ENOUGH_S):
         await late.bridge.initialized()

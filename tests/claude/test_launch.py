@@ -34,7 +34,7 @@ OURS = "plugin:telegram@telegram-channel"
     ],
 )
 def test_a_client_that_names_us_as_a_channel_is_evidence(arguments: list[str]) -> None:
-    """MUST: a session polls only with evidence that it was started with us as a channel."""
+    """MUST P14: a session polls only with evidence that it was started with us as a channel."""
     assert is_channel_session([["python3", "serve"], arguments, ["init"]])
 
 
@@ -57,12 +57,12 @@ def test_a_client_that_names_us_as_a_channel_is_evidence(arguments: list[str]) -
     ],
 )
 def test_anything_else_is_no_evidence(arguments: list[str]) -> None:
-    """MUST: without evidence nothing is polled."""
+    """MUST P15: without evidence nothing is polled."""
     assert not is_channel_session([arguments], marketplace="telegram-channel")
 
 
 def test_a_plugin_of_the_same_name_from_elsewhere_is_not_us() -> None:
-    """MUST: a session for another plugin of the same name is no evidence."""
+    """MUST P16: a session for another plugin of the same name is no evidence."""
     theirs = [["claude", "--channels", "plugin:telegram@claude-plugins-official"]]
     assert not is_channel_session(theirs, marketplace="telegram-channel")
     assert is_channel_session(theirs, marketplace="claude-plugins-official")
@@ -136,7 +136,7 @@ def test_the_session_has_the_id_of_the_client_or_a_random_one(monkeypatch: pytes
 
 
 def test_a_process_is_alive_until_it_ends_and_its_id_may_be_reused() -> None:
-    """MUST: a process counts as alive by its id and its start, never by its id alone."""
+    """MUST P17: a process counts as alive by its id and its start, never by its id alone."""
     me = launch.read_launch("x")
     assert me.pid == os.getpid()
     assert me.started_at < datetime.now(UTC)

@@ -69,7 +69,7 @@ def lean() -> dict[str, Any]:
 
 
 async def test_a_client_sees_no_difference(lean: dict[str, Any]) -> None:
-    """MUST: the lean way to load the SDK answers like the plain one."""
+    """MUST C3: the lean way to load the SDK answers like the plain one."""
     async with connected(RecordingListener()) as client:  # here all of the SDK is loaded
         await client.send(*OPENING)
         plain = [await client.answer(one) for one in ("discover-1", 1, 2, 3, 4, 5)]
@@ -107,7 +107,7 @@ def test_stand_ins_and_settings_are_gone_afterwards() -> None:
     ids=["loaded before", "another version", "a part is not left out", "another layout"],
 )
 def test_where_the_lean_way_is_barred_the_plain_one_is_taken(prepare: str, lean: dict[str, Any]) -> None:
-    """MUST: an SDK of another version or layout is loaded plainly, and serves."""
+    """MUST C4: an SDK of another version or layout is loaded plainly, and serves."""
     plain = served(prepare)
     assert "Starting slowly" in plain["errors"]
     assert "mcp.client" in plain["loaded"]

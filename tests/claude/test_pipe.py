@@ -102,7 +102,7 @@ async def test_what_comes_after_the_last_line_end_is_no_line(descriptors: Descri
 
 @pytest.mark.parametrize("length", [1001, 70_000, 200_000])
 async def test_an_endless_line_is_skipped_and_the_next_one_is_read(descriptors: Descriptors, length: int) -> None:
-    """MUST: a line that is too long is skipped without being kept."""
+    """MUST C5: a line that is too long is skipped without being kept."""
     read, write = os.pipe()
     feed(write, b"before\n" + b"x" * length + b"\nafter\n" + b"y" * 1000 + b"\n")
     lines = await all_lines(LineReader(read, most_line_bytes=1000))
@@ -143,7 +143,7 @@ async def test_the_end_is_told_even_when_nothing_was_ever_written(descriptors: D
 
 
 async def test_a_flood_of_input_waits_outside(descriptors: Descriptors) -> None:
-    """MUST: unread input is bounded."""
+    """MUST C6: unread input is bounded."""
     pipe = descriptors.pipe()
     os.set_blocking(pipe.write, False)
     reader = LineReader(pipe.read, most_unread_bytes=1000)
@@ -181,7 +181,7 @@ async def test_everything_is_written_in_the_order_it_was_queued(descriptors: Des
 
 
 async def test_drained_means_in_the_pipe(descriptors: Descriptors) -> None:
-    """MUST: an event counts as written only when the pipe took it."""
+    """MUST C7: an event counts as written only when the pipe took it."""
     pipe = descriptors.pipe()
     writer = LineWriter(pipe.write)
     async with asyncio.timeout(LONG_ENOUGH_S):
@@ -192,7 +192,7 @@ async def test_drained_means_in_the_pipe(descriptors: Descriptors) -> None:
 
 
 async def test_a_client_that_does_not_read_holds_up_only_those_who_write_to_it(descriptors: Descriptors) -> None:
-    """MUST: a client that stops reading never blocks the event loop, and nothing is dropped."""
+    """MUST C8: a client that stops reading never blocks the event loop, and nothing is dropped."""
     pipe = descriptors.pipe()
     writer = LineWriter(pipe.write, most_unwritten_bytes=100_000)
     line = b"q" * 9_999 + b"\n"
@@ -248,7 +248,7 @@ async def test_those_who_wait_for_room_go_in_the_order_they_came(descriptors: De
 async def test_when_the_client_is_gone_writing_fails_and_nothing_counts_as_written(
     descriptors: Descriptors,
 ) -> None:
-    """MUST: what was queued for a client that is gone never counts as written."""
+    """MUST C9: what was queued for a client that is gone never counts as written."""
     pipe = descriptors.pipe()
     broken = threading.Event()
     writer = LineWriter(pipe.write, broken.set)

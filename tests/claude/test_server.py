@@ -46,7 +46,7 @@ def session_of(client: Client) -> Any:
 @pytest.mark.parametrize("discovers", [False, True], ids=["initialize-first", "discover-first"])
 @pytest.mark.parametrize("pipelined", [False, True], ids=["step-by-step", "pipelined"])
 async def test_the_channel_is_declared_to_every_client(revision: str, discovers: bool, pipelined: bool) -> None:
-    """MUST: every client, whatever it asks first, is offered the handshake in which channels exist."""
+    """MUST C10: every client, whatever it asks first, is offered the handshake in which channels exist."""
     async with connected() as client:
         opening = [DISCOVER, initialize(revision)] if discovers else [initialize(revision)]
         if pipelined:
@@ -75,7 +75,7 @@ async def test_the_channel_is_declared_to_every_client(revision: str, discovers:
 
 
 async def test_nothing_is_begun_before_the_handshake_is_complete() -> None:
-    """MUST: nothing happens before notifications/initialized."""
+    """MUST C11: nothing happens before notifications/initialized."""
     async with connected() as client:
         await client.send(INITIALIZED)
         await client.ping()
@@ -137,7 +137,7 @@ class Failing(RecordingListener):
 
 
 async def test_an_error_in_the_bridge_never_reaches_the_client_verbatim() -> None:
-    """MUST: the text of an unexpected error never reaches the model."""
+    """MUST C12: the text of an unexpected error never reaches the model."""
     async with connected(Failing()) as client:
         await client.shake_hands()
         await client.send(tool_call(2, "reply"), request(3, "tools/list"), permission_request())
@@ -166,7 +166,7 @@ class Slow(RecordingListener):
 
 
 async def test_a_cancelled_call_is_carried_out_and_not_answered() -> None:
-    """MUST: a cancelled call does not interrupt a send under way."""
+    """MUST C13: a cancelled call does not interrupt a send under way."""
     listener = Slow()
     async with connected(listener) as client, asyncio.timeout(LONG_ENOUGH_S):
         await client.shake_hands()
@@ -209,7 +209,7 @@ async def test_a_slow_call_holds_up_no_other() -> None:
 
 
 async def test_the_session_is_ready_after_the_handshake_and_a_list_of_tools() -> None:
-    """MUST: events are emitted only when the client has had the time to begin listening."""
+    """MUST C14: events are emitted only when the client has had the time to begin listening."""
     async with connected() as client, asyncio.timeout(LONG_ENOUGH_S):
         await client.ping()
         ready = asyncio.create_task(session_of(client).ready())
@@ -230,7 +230,7 @@ async def test_a_client_that_never_lists_tools_is_ready_a_moment_later() -> None
 
 
 async def test_events_and_verdicts_arrive_in_the_order_they_were_given() -> None:
-    """MUST: the order of events and verdicts is kept."""
+    """MUST C15: the order of events and verdicts is kept."""
     async with connected() as client, asyncio.timeout(LONG_ENOUGH_S):
         await client.shake_hands()
         session = session_of(client)
@@ -255,7 +255,7 @@ async def test_events_and_verdicts_arrive_in_the_order_they_were_given() -> None
 
 
 async def test_events_wait_for_a_client_that_does_not_read() -> None:
-    """MUST: an event is never dropped because the client reads slowly."""
+    """MUST C16: an event is never dropped because the client reads slowly."""
     async with connected() as client, asyncio.timeout(LONG_ENOUGH_S):
         await client.shake_hands()
         session = session_of(client)
@@ -315,7 +315,7 @@ async def test_a_relayed_permission_request_reaches_the_listener() -> None:
     ],
 )
 async def test_a_malformed_permission_request_is_ignored(params: dict[str, Any] | None) -> None:
-    """MUST: a malformed permission request is ignored."""
+    """MUST C17: a malformed permission request is ignored."""
     async with connected() as client, asyncio.timeout(LONG_ENOUGH_S):
         await client.shake_hands()
         message = {"jsonrpc": "2.0", "method": wire.PERMISSION_REQUEST_METHOD}
@@ -356,7 +356,7 @@ JUNK = {
 @pytest.mark.parametrize("junk", list(JUNK.values()), ids=list(JUNK))
 @pytest.mark.parametrize("shaken", [False, True], ids=["before-the-handshake", "after-it"])
 async def test_junk_ends_no_session(junk: bytes, shaken: bool) -> None:
-    """MUST: junk on stdin is skipped and the session goes on."""
+    """MUST C18: junk on stdin is skipped and the session goes on."""
     async with connected() as client:
         if shaken:
             await client.shake_hands()
@@ -403,7 +403,7 @@ async def test_a_text_with_half_a_character_is_repaired_on_its_way_to_the_model(
 
 
 async def test_what_was_asked_before_the_end_of_input_is_answered() -> None:
-    """MUST: lines that came before the end of input are answered."""
+    """MUST C19: lines that came before the end of input are answered."""
     async with connected() as client:
         await client.send(initialize(), INITIALIZED, request(2, "tools/list"))
         client.hang_up()
@@ -412,7 +412,7 @@ async def test_what_was_asked_before_the_end_of_input_is_answered() -> None:
 
 
 async def test_serving_ends_when_the_client_closes_the_pipe_it_reads_from() -> None:
-    """MUST: the server leaves when the client closes either pipe."""
+    """MUST C20: the server leaves when the client closes either pipe."""
     client = Client(RecordingListener())
     client.stop_reading()
     async with connected_to(client), asyncio.timeout(LONG_ENOUGH_S):
@@ -421,7 +421,7 @@ async def test_serving_ends_when_the_client_closes_the_pipe_it_reads_from() -> N
 
 
 async def test_serving_ends_at_once_when_it_is_stopped_although_the_client_does_not_read() -> None:
-    """MUST: a client that does not read holds up no exit."""
+    """MUST C21: a client that does not read holds up no exit."""
     async with connected() as client, asyncio.timeout(LONG_ENOUGH_S):
         await client.shake_hands()
         emitting = asyncio.create_task(session_of(client).emit(ChannelEvent("y" * 3_000_000, {})))

@@ -28,7 +28,7 @@ def test_an_event_is_the_same_text_after_its_way_over_the_wire(content: str, met
 
 @given(st.text(st.characters(categories=["Cs", "L"])))
 def test_half_a_character_never_stops_an_event(content: str) -> None:
-    """MUST: text that has no UTF-8 is repaired, not refused."""
+    """MUST C22: text that has no UTF-8 is repaired, not refused."""
     sent = wire.event_params(ChannelEvent(content, {"user": content}))
     repaired = "".join("\N{REPLACEMENT CHARACTER}" if "\ud800" <= one <= "\udfff" else one for one in content)
     assert sent == {"content": repaired, "meta": {"user": repaired}}
@@ -49,7 +49,7 @@ def test_a_verdict_names_its_request_and_one_of_two_words(behavior: Behavior, wo
 def test_the_four_fields_of_a_permission_request_arrive_verbatim(
     request_id: str, tool: str, description: str, preview: str
 ) -> None:
-    """MUST: a permission request is taken over verbatim."""
+    """MUST C23: a permission request is taken over verbatim."""
     params = {
         "request_id": request_id,
         "tool_name": tool,
@@ -78,7 +78,7 @@ IMPOSSIBLE_IDS = ["", "abcd", "abcdef", "abcle", "ABCLE", "abc e", "abcd\n", "ab
 
 @pytest.mark.parametrize("request_id", [*IMPOSSIBLE_IDS, "\N{LATIN SMALL LETTER LONG S}bcde"])
 def test_an_id_that_could_never_be_typed_as_an_answer_is_malformed(request_id: str) -> None:
-    """MUST: a permission request with an impossible id is ignored."""
+    """MUST C24: a permission request with an impossible id is ignored."""
     with pytest.raises(wire.Malformed, match="request_id") as caught:
         wire.permission_request({**FIELDS, "request_id": request_id})
     assert not request_id.strip() or request_id not in str(caught.value)

@@ -67,7 +67,7 @@ async def accept(store: Store, code: str, sender: SenderId = ANN) -> Acceptance:
 
 
 async def test_a_code_from_a_running_server_is_redeemed_in_another_process(terminal: Terminal) -> None:
-    """MUST: access commands work while servers run, and both sides see each other's changes at once."""
+    """MUST A22: access commands work while servers run, and both sides see each other's changes at once."""
     async with server(terminal) as store:
         await ask(store)
         ran = terminal.run("access", "pair", CODE.shown.lower(), TELEGRAM_BOT_TOKEN=TOKEN)
@@ -111,7 +111,7 @@ def test_without_a_terminal_nothing_is_drawn() -> None:
 
 
 async def test_a_whole_life_without_a_server_or_a_token(terminal: Terminal) -> None:
-    """MUST: access commands need neither a token nor a running server."""
+    """MUST A23: access commands need neither a token nor a running server."""
     steps = [
         (("allow", "1001", "--role", "owner", "--name", "Ann"), "is let in as owner"),
         (("allow", "1002"), "1002 is let in as sender"),
@@ -211,7 +211,7 @@ async def test_denying_turns_away_and_a_code_may_be_typed_with_a_space(terminal:
 
 
 async def test_a_name_from_the_chat_cannot_touch_the_terminal_or_the_next_line(terminal: Terminal) -> None:
-    """MUST: names from the chat are printed in quotes, on one line, without control characters."""
+    """MUST A24: names from the chat are printed in quotes, on one line, without control characters."""
     evil = '\x1b[2J\x1b]0;x\x07Ann"\nPolicy: open\u202e\u2028'
     async with server(terminal) as store:
         await ask(store, evil)
@@ -265,7 +265,7 @@ async def test_removing_the_last_owner_is_done_and_said(terminal: Terminal) -> N
 
 
 def test_a_corrupt_store_lets_nobody_in_and_says_what_to_do(terminal: Terminal) -> None:
-    """MUST: unreadable state stops with the remedy; it is never an open door."""
+    """MUST A25: unreadable state stops with the remedy; it is never an open door."""
     terminal.run("access", "policy", "closed")
     database = terminal.state_dir / "state.db"
     database.write_bytes(b"not a database" * 1000)

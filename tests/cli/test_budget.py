@@ -6,7 +6,7 @@ _LIBRARIES = {"mcp", "telegram", "httpx", "httpcore", "telegramify_markdown", "s
 
 
 def test_access_and_status_load_neither_the_protocol_nor_the_chat_library(terminal: Terminal) -> None:
-    """MUST: access and status load neither mcp nor telegram nor an HTTP client."""
+    """MUST O1: access and status load neither mcp nor telegram nor an HTTP client."""
     modules = terminal.modules_after(
         ["access", "list"],
         ["access", "allow", "1001"],

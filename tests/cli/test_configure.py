@@ -44,7 +44,7 @@ def kept(terminal: Terminal) -> str | None:
 
 
 async def test_a_right_token_is_checked_and_kept_for_its_owner_only(terminal: Terminal, emulator: Emulator) -> None:
-    """MUST: the token is stored 0600 in a directory of 0700, after getMe, and never printed."""
+    """MUST O2: the token is stored 0600 in a directory of 0700, after getMe, and never printed."""
     ran = await configure(terminal, "--stdin", stdin=f"  {TOKEN}\n", base=emulator.base_url)
     assert (ran.code, ran.err) == (0, "")
     assert "@anns_bot" in ran.out
@@ -58,7 +58,7 @@ async def test_a_right_token_is_checked_and_kept_for_its_owner_only(terminal: Te
 
 
 async def test_a_wrong_token_is_said_and_not_kept(terminal: Terminal, emulator: Emulator) -> None:
-    """MUST: a token that Telegram does not know is not stored, and an earlier one stays."""
+    """MUST O3: a token that Telegram does not know is not stored, and an earlier one stays."""
     await configure(terminal, "--stdin", stdin=TOKEN, base=emulator.base_url)
     ran = await configure(terminal, "--stdin", stdin=OTHER, base=emulator.base_url)
     assert (ran.code, ran.out) == (1, "")
@@ -106,7 +106,7 @@ async def test_a_server_that_does_not_answer_is_given_up(emulator: Emulator) -> 
 
 @pytest.mark.parametrize("arguments", [[TOKEN], [f"--token={TOKEN}"], ["--stdin", TOKEN], ["--token", TOKEN]])
 async def test_a_token_as_an_argument_is_refused_and_not_repeated(terminal: Terminal, arguments: list[str]) -> None:
-    """MUST: the token is never an argument."""
+    """MUST O4: the token is never an argument."""
     ran = await configure(terminal, *arguments)
     assert (ran.code, ran.out, kept(terminal)) == (2, "", None)
     assert "revoke" in ran.err
@@ -126,7 +126,7 @@ async def test_without_a_terminal_it_says_how_to_hand_the_token_over(terminal: T
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
 def test_the_prompt_hides_what_is_typed(terminal: Terminal) -> None:
-    """MUST: what is typed at the prompt is not shown."""
+    """MUST O5: what is typed at the prompt is not shown."""
     ours, theirs = os.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "telegram_channel", "configure", "--no-check"],

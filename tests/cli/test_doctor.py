@@ -54,7 +54,7 @@ def named(ran: Ran, name: str) -> dict[str, Any]:
 async def test_when_nothing_is_wrong_it_says_so_and_never_asks_for_updates(
     terminal: Terminal, emulator: Emulator
 ) -> None:
-    """MUST: doctor never calls getUpdates."""
+    """MUST O6: doctor never calls getUpdates."""
     polls = emulator.faults.add(Trouble.CONFLICT, "getUpdates")
     ran = await doctor(terminal, "--json", base=emulator.base_url)
     assert (ran.code, ran.json["ok"]) == (0, True)
@@ -185,7 +185,7 @@ def test_the_source_of_the_token_is_named_and_the_token_is_not(
 
 
 def test_each_obstacle_in_the_environment_is_a_check_of_its_own() -> None:
-    """MUST: doctor names what switches channels off."""
+    """MUST O7: doctor names what switches channels off."""
     assert only(check_environment({})).passed
     checks = check_environment({"DO_NOT_TRACK": "1", "CLAUDE_CODE_USE_BEDROCK": "1"})
     assert [check.passed for check in checks] == [False, False]
@@ -233,7 +233,7 @@ def test_no_state_of_the_bridge_is_without_a_sentence(state: str) -> None:
 
 
 def test_sessions_without_the_channel_and_updates_not_understood_are_told() -> None:
-    """MUST: doctor names sessions that were not started with the channel."""
+    """MUST O8: doctor names sessions that were not started with the channel."""
     checks = {
         check.name: check for check in check_bridge(found(sessions=[{"pid": 12, "channel": False}], quarantined=3))
     }
@@ -264,7 +264,7 @@ def test_an_empty_book_and_a_missing_owner_are_told(people: int, owners: int, pa
 def test_the_rule_that_lets_claude_reply_is_looked_for(
     tmp_path: Path, content: str | None, passed: bool | None
 ) -> None:
-    """MUST: doctor names the missing allow rule for the reply tool."""
+    """MUST O9: doctor names the missing allow rule for the reply tool."""
     files = settings_files({}, tmp_path / "home", tmp_path / "project")
     if content is not None:
         files[2].parent.mkdir(parents=True)

@@ -52,7 +52,7 @@ def test_every_end_has_its_exit_code(how: str, code: int, said: str, capsys: pyt
 
 
 def test_a_fault_of_ours_is_shown_without_the_token(capsys: pytest.CaptureFixture[str]) -> None:
-    """MUST: no traceback of a command shows the token."""
+    """MUST O10: no traceback of a command shows the token."""
     assert main(["ends", "fault"], TABLE) == 1
     shown = capsys.readouterr().err
     assert "RuntimeError: unexpected" in shown

@@ -161,7 +161,7 @@ def test_a_session_from_the_handshake_to_the_end(start: Start) -> None:
 
 
 def test_nothing_but_the_protocol_is_ever_on_stdout(start: Start) -> None:
-    """MUST: stdout carries the protocol and nothing else, whoever prints."""
+    """MUST C25: stdout carries the protocol and nothing else, whoever prints."""
     server = start("writes to stdout")
     server.shake_hands()
     server.receive(lambda one: one.get("params", {}).get("content") == "written")
@@ -174,7 +174,7 @@ def test_nothing_but_the_protocol_is_ever_on_stdout(start: Start) -> None:
 
 @pytest.mark.parametrize("opening", [[], [initialize()], [DISCOVER, initialize(), request(2, "ping")]])
 def test_a_probe_leaves_no_trace(start: Start, opening: list[Any], tmp_path: Path) -> None:
-    """MUST: a client that never completes the handshake leaves no trace on disk."""
+    """MUST C26: a client that never completes the handshake leaves no trace on disk."""
     server = start(None, TELEGRAM_BOT_TOKEN="123456:a-token", TELEGRAM_POLL="always")
     server.send(*opening)
     for one in opening:
@@ -195,7 +195,7 @@ def test_what_was_piped_in_is_answered_although_the_input_ended_at_once(start: S
 
 
 def test_only_what_answers_the_handshake_is_loaded_before_it(start: Start) -> None:
-    """MUST: before the reply to initialize neither the chat platform nor the store is loaded."""
+    """MUST C27: before the reply to initialize neither the chat platform nor the store is loaded."""
     server = start(None, "-X", "importtime")
     server.send(initialize())
     server.answer(1)
@@ -280,7 +280,7 @@ STATES: list[tuple[str, Callable[[Server], None]]] = [
 def test_the_process_ends_when_it_is_told_to_in_every_state(
     start: Start, behaviour: str, reach: Callable[[Server], None], ending: str
 ) -> None:
-    """MUST: the end of input and every signal end the process, in every state."""
+    """MUST C28: the end of input and every signal end the process, in every state."""
     server = start(behaviour, reads=reach is not while_the_client_does_not_read)
     reach(server)
     ENDINGS[ending](server)
@@ -290,7 +290,7 @@ def test_the_process_ends_when_it_is_told_to_in_every_state(
 
 @pytest.mark.parametrize("end", list(ENDINGS.values()), ids=list(ENDINGS))
 def test_the_bridge_gets_the_time_to_let_go(start: Start, end: Callable[[Server], None]) -> None:
-    """MUST: a bridge that is told to stop gets a moment to let go of what it holds."""
+    """MUST C29: a bridge that is told to stop gets a moment to let go of what it holds."""
     server = start()
     while_nothing_happens(server)
     end(server)
@@ -311,7 +311,7 @@ def test_the_process_ends_when_the_client_closes_the_pipe_it_reads_from(start: S
     [("has no token", "There is no bot token. Create a bot with @BotFather"), ("raises", "RuntimeError")],
 )
 def test_a_bridge_that_does_not_start_is_explained_by_every_tool(start: Start, behaviour: str, words: str) -> None:
-    """MUST: without a token the server starts and its tools say what to do."""
+    """MUST C30: without a token the server starts and its tools say what to do."""
     server = start(behaviour)
     server.shake_hands()
     server.send(tool_call(3, "reply"))

@@ -91,7 +91,7 @@ def dead_process() -> int:
 def test_a_report_counts_only_while_somebody_stands_behind_it(
     leased: bool, said: BridgeState | None, lives: bool, sessions: int, expected: str
 ) -> None:
-    """MUST: status never says "polling" unless a living process holds the lease."""
+    """MUST O11: status never says "polling" unless a living process holds the lease."""
     said_by = HealthReport(said, 1, NOON) if said else None
     assert state_of(Signs(leased, said_by, lives, sessions)) == expected
 
@@ -117,7 +117,7 @@ async def test_a_token_and_no_server_is_stopped(terminal: Terminal) -> None:
 
 
 async def test_a_polling_server_is_named_with_its_last_completed_poll(terminal: Terminal) -> None:
-    """MUST: status names the process that polls, the queue, and the seconds since the last completed poll."""
+    """MUST O12: status names the process that polls, the queue, and the seconds since the last completed poll."""
     async with server(terminal) as store:
         await store.health.publish(report())
         await store.sessions.register(session())
@@ -155,7 +155,7 @@ async def test_what_waits_and_who_is_in_is_counted(terminal: Terminal) -> None:
 
 
 async def test_the_word_of_a_dead_process_counts_for_nothing(terminal: Terminal) -> None:
-    """MUST: after a kill -9 status names no poller."""
+    """MUST O13: after a kill -9 status names no poller."""
     gone = dead_process()
     async with server(terminal) as store:
         await store.health.publish(report(pid=gone, problem="something"))
@@ -192,7 +192,7 @@ async def test_the_problem_of_a_living_server_is_passed_on(terminal: Terminal) -
 
 
 async def test_a_broken_store_is_a_state_with_a_remedy_and_still_json(terminal: Terminal) -> None:
-    """MUST: status works with broken state and says what to do."""
+    """MUST O14: status works with broken state and says what to do."""
     async with server(terminal) as store:
         await store.health.publish(report())
     (terminal.state_dir / "state.db").write_bytes(b"no database" * 1000)

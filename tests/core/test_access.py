@@ -64,7 +64,7 @@ def waiting(sender: str, **more: object) -> PendingPairing:
 @pytest.mark.parametrize("policy", Policy)
 @pytest.mark.parametrize("chat", ["1001", "-100"])
 def test_the_empty_book_admits_nobody(policy: Policy, chat: str) -> None:
-    """MUST: the empty access state admits nobody, whatever the policy and the chat."""
+    """MUST A1: the empty access state admits nobody, whatever the policy and the chat."""
     assert not isinstance(admit(AccessState(policy), place(chat), NOON, addressed=True), Admit)
 
 
@@ -93,7 +93,7 @@ def test_a_policy_nobody_knows_refuses() -> None:
 
 @pytest.mark.parametrize("kind", [ChatKind.CHANNEL, cast(ChatKind, "secret")])
 def test_a_chat_of_another_kind_is_refused_even_for_the_owner(kind: ChatKind) -> None:
-    """MUST: unknown kinds of chat admit nobody."""
+    """MUST A2: unknown kinds of chat admit nobody."""
     state = book(person(ANN, Role.OWNER))
     assert admit(state, place(kind=kind), NOON, addressed=True) == Refuse(Refusal.UNSUITABLE_CHAT)
     assert role_in(state, place(kind=kind)) is None
@@ -119,13 +119,13 @@ def test_a_private_chat_that_is_not_its_senders_own_is_refused() -> None:
     ],
 )
 def test_somebody_who_waits_is_reminded_once_and_then_not_heard(mine: PendingPairing, expected: Admission) -> None:
-    """MUST: a stranger gets one code and one reminder, then silence until the code expires."""
+    """MUST A3: a stranger gets one code and one reminder, then silence until the code expires."""
     state = replace(AccessState(), pending=(mine,))
     assert admit(state, place(), NOON, addressed=False) == expected
 
 
 def test_a_fourth_stranger_is_refused_until_one_of_three_codes_expires() -> None:
-    """MUST: at most three pairing codes are pending at a time."""
+    """MUST A4: at most three pairing codes are pending at a time."""
     three = tuple(waiting(str(number)) for number in (1, 2, 3))
     state = replace(AccessState(), pending=three)
     assert admit(state, place(), NOON, addressed=False) == Refuse(Refusal.TOO_MANY_PENDING)
@@ -162,7 +162,7 @@ def test_a_group_that_was_not_opted_in_is_refused_even_for_the_owner() -> None:
 def test_a_group_hears_admitted_people_who_address_the_bot(
     sender: SenderId, addressed: bool, expected: Admission
 ) -> None:
-    """MUST: in a group only admitted senders are heard, and only when they address the bot."""
+    """MUST A5: in a group only admitted senders are heard, and only when they address the bot."""
     state = book(person(ANN, Role.OWNER), groups=(GROUP,))
     assert admit(state, place(TEAM, sender), NOON, addressed=addressed) == expected
 
@@ -174,14 +174,14 @@ def test_a_group_may_be_set_to_hear_everything_its_people_say() -> None:
 
 
 def test_a_stranger_in_a_group_is_never_challenged() -> None:
-    """MUST: nobody is offered pairing in a group."""
+    """MUST A6: nobody is offered pairing in a group."""
     state = book(groups=(replace(GROUP, mention_only=False),), policy=Policy.PAIRING)
     assert isinstance(admit(state, place(TEAM, EVE), NOON, addressed=True), Refuse)
     assert isinstance(admit(state, place("-999", EVE), NOON, addressed=True), Refuse)
 
 
 def test_a_sender_of_one_group_is_nobody_elsewhere() -> None:
-    """MUST: a person let in by a group talks in that group only and never approves."""
+    """MUST A7: a person let in by a group talks in that group only and never approves."""
     other = Group(ChatId("-200"), "Other", NOON, mention_only=False)
     state = book(groups=(GROUP, other))
     assert role_in(state, place(TEAM, BOB)) is Role.SENDER
@@ -235,7 +235,7 @@ def test_no_text_and_no_pattern_breaks_the_comparison(text: str, pattern: str) -
 
 
 def test_only_owners_and_approvers_approve_owners_first_then_by_seniority() -> None:
-    """MUST: may talk is not may approve."""
+    """MUST A8: may talk is not may approve."""
     people = (
         person(SenderId("1"), Role.APPROVER, 5),
         person(SenderId("2"), Role.SENDER, 0),
@@ -248,7 +248,7 @@ def test_only_owners_and_approvers_approve_owners_first_then_by_seniority() -> N
 
 
 def test_claude_may_write_only_where_the_book_lets_somebody_in() -> None:
-    """MUST: outbound is decided by the same book as inbound."""
+    """MUST A9: outbound is decided by the same book as inbound."""
     state = replace(book(person(ANN), groups=(GROUP,)), pending=(waiting("1003"),))
     assert may_address(state, ChatId(ANN))
     assert may_address(state, TEAM)
@@ -258,7 +258,7 @@ def test_claude_may_write_only_where_the_book_lets_somebody_in() -> None:
 
 
 def test_the_first_owner_closes_the_door_and_a_later_one_leaves_it_as_the_operator_set_it() -> None:
-    """MUST: once there is an owner the policy becomes allowlist."""
+    """MUST A10: once there is an owner the policy becomes allowlist."""
     first = with_sender(AccessState(), person(ANN, Role.OWNER))
     assert first.policy is Policy.ALLOWLIST
     reopened = replace(first, policy=Policy.PAIRING)
@@ -288,7 +288,7 @@ def test_putting_somebody_out_forgets_them_everywhere() -> None:
 
 
 def test_a_group_keeps_its_rules_when_it_becomes_a_supergroup() -> None:
-    """MUST: a group that migrates stays opted in under its new id, and only there."""
+    """MUST A11: a group that migrates stays opted in under its new id, and only there."""
     state = book(groups=(GROUP,))
     moved = with_group_moved(state, TEAM, ChatId("-200"))
     assert dict(moved.groups) == {"-200": replace(GROUP, chat=ChatId("-200"))}

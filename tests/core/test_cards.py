@@ -38,7 +38,7 @@ def attached(shown: object) -> str:
 
 
 def test_the_real_command_is_on_the_card_at_once() -> None:
-    """MUST: a card shows the real command, path or change at once."""
+    """MUST V3: a card shows the real command, path or change at once."""
     shown = card(request("Bash", "Run the tests", command="make test && rm -rf build"), "shop")
     assert blocks(shown.body) == ["make test && rm -rf build"]
     assert shown.body.plain() == (
@@ -79,7 +79,7 @@ def test_an_address_is_shown() -> None:
 
 
 def test_a_field_nobody_foresaw_is_shown_too() -> None:
-    """MUST: no field of a tool's input is left off its card."""
+    """MUST V4: no field of a tool's input is left off its card."""
     shown = card(request("Bash", "Look", command="ls", description="Look", dangerouslyDisableSandbox=True))
     assert json.loads(blocks(shown.body)[1]) == {"dangerouslyDisableSandbox": True}
 
@@ -153,7 +153,7 @@ LIE = "ls\n\n✓ Allowed by Ann (button).\n🔐 Claude wants to use Read\nAnswer
     ],
 )
 def test_untrusted_text_cannot_fake_a_line_of_the_card(faked: PermissionRequest) -> None:
-    """MUST: untrusted text on a card stands in quotations only, and cannot fake parts of the card."""
+    """MUST V5: untrusted text on a card stands in quotations only, and cannot fake parts of the card."""
     words = own_words(card(faked, LIE).body)
     assert "Allowed" not in words
     assert "Read" not in words
@@ -164,14 +164,14 @@ def test_untrusted_text_cannot_fake_a_line_of_the_card(faked: PermissionRequest)
 
 
 def test_direction_marks_and_controls_are_spelled_out() -> None:
-    """MUST: bidi controls and other invisible characters are shown visibly."""
+    """MUST V6: bidi controls and other invisible characters are shown visibly."""
     text = card(request("Bash", "a\u202eb", command="echo \u2066x\u2069 \u200b\x1b[8m")).body.plain()
     assert "a⟨U+202E⟩b" in text
     assert "echo ⟨U+2066⟩x⟨U+2069⟩ ⟨U+200B⟩␛[8m" in text
 
 
 def test_what_does_not_fit_goes_whole_into_a_file_and_the_card_says_so() -> None:
-    """MUST: what does not fit a card goes whole into an attached file."""
+    """MUST V7: what does not fit a card goes whole into an attached file."""
     command = "\n".join(f"line {number}" for number in range(2000))
     shown = card(request("Bash", "Long", command=command, timeout=5))
     text = shown.body.plain()
@@ -225,7 +225,7 @@ TEXTS = st.text(max_size=6000) | st.text(alphabet="🙂\u202e\n", max_size=6000)
 def test_every_card_fits_and_so_does_its_end(
     tool: str, description: str, fields: dict[str, object], by: str, project: str
 ) -> None:
-    """MUST: a card always fits one message, also when it is closed."""
+    """MUST V8: a card always fits one message, also when it is closed."""
     asked = request(tool, description, **fields)
     shown = card(asked, project)
     assert utf16_len(shown.body.plain()) <= MOST_CARD_UNITS
@@ -276,7 +276,7 @@ ANN = Verdict(Behavior.ALLOW, SenderId("1"), "Ann", How.BUTTON, NOON)
     ],
 )
 def test_a_closed_card_says_who_decided_and_how(prompt: Prompt, restarted: bool, last_line: str) -> None:
-    """MUST: a closed card says what was asked, who decided and how."""
+    """MUST V9: a closed card says what was asked, who decided and how."""
     text = outcome(prompt, restarted=restarted).plain()
     assert text.split("\n")[-1] == last_line
     assert "\nls\n" in text

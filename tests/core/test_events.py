@@ -15,7 +15,7 @@ from tests.values import NOON, entry, later, message, photo, place
 
 
 def test_a_text_carries_who_where_and_when() -> None:
-    """MUST: every event names chat, message, sender and time."""
+    """MUST I9: every event names chat, message, sender and time."""
     event = event_for([entry(message("hello", 7, place=place(username="ann", name="Ann Lee")))])
     assert event.content == "hello"
     assert event.meta == {
@@ -30,7 +30,7 @@ def test_a_text_carries_who_where_and_when() -> None:
 
 
 def test_reply_quote_forward_and_topic_are_in_meta() -> None:
-    """MUST: the replied-to text, the quoted part and the forward origin are in meta."""
+    """MUST I3: replied-to text, partial quote and forward origin are visible."""
     inbound = message(
         "and?",
         place=place("-5", "7", chat_title="Team", thread=ThreadId("12")),
@@ -48,7 +48,7 @@ def test_reply_quote_forward_and_topic_are_in_meta() -> None:
 
 
 def test_an_edit_is_a_correction_that_names_the_original() -> None:
-    """MUST: an edit is an event that names the message it corrects."""
+    """MUST I11: an edit is an event that names the message it corrects."""
     meta = event_for([entry(message("fixed", 7, edited=True))]).meta
     assert (meta["kind"], meta["edited"], meta["message_id"]) == ("edit", "true", "7")
 
@@ -135,7 +135,7 @@ def test_a_key_that_the_client_would_drop_cannot_be_built(key: str) -> None:
 
 @given(st.text(st.characters(codec=None)), st.text(st.characters(codec=None)))
 def test_any_text_becomes_an_event_that_survives_the_pipe(text: str, name: str) -> None:
-    """MUST: any text becomes an event that survives the pipe."""
+    """MUST I12: any text becomes an event that survives the pipe."""
     event = event_for([entry(message(text, place=place(name=name or "x")))])
     json.dumps([event.content, dict(event.meta)], ensure_ascii=False).encode()
     assert all(META_KEY.fullmatch(key) for key in event.meta)

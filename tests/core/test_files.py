@@ -65,14 +65,14 @@ def test_ordinary_files_may_be_sent(path: str) -> None:
     "name", ["token", "state.db", "state.db-wal", "telegram-channel.log", "new/thing", "downloads.txt"]
 )
 def test_our_own_state_is_never_sent(name: str) -> None:
-    """MUST: the bridge's own state is never sent as a file."""
+    """MUST R14: the bridge's own state is never sent as a file."""
     verdict = is_sendable(facts(f"{STATE}/{name}"), GUARD)
     assert isinstance(verdict, Forbidden)
     assert "own state" in verdict.reason
 
 
 def test_a_protected_file_is_refused_under_any_name() -> None:
-    """MUST: a hard link to a protected file is refused like the file."""
+    """MUST R15: a hard link to a protected file is refused like the file."""
     assert isinstance(is_sendable(facts(f"{HOME}/shop/notes.txt", inode=77), GUARD), Forbidden)
     assert isinstance(is_sendable(facts(f"{STATE}/downloads/notes.txt", inode=77), GUARD), Forbidden)
 
@@ -147,7 +147,7 @@ CREDENTIALS = [
 
 @pytest.mark.parametrize("path", CREDENTIALS)
 def test_what_looks_like_a_credential_is_never_sent(path: str) -> None:
-    """MUST: files that look like credentials are never sent."""
+    """MUST R16: files that look like credentials are never sent."""
     verdict = is_sendable(facts(path), GUARD)
     assert isinstance(verdict, Forbidden)
     assert verdict.reason.endswith("send that.")
@@ -155,7 +155,7 @@ def test_what_looks_like_a_credential_is_never_sent(path: str) -> None:
 
 @given(st.sampled_from(CREDENTIALS), st.data())
 def test_letter_case_is_no_way_around(path: str, data: st.DataObject) -> None:
-    """MUST: letter case and spellings that a file system ignores are no way around a refusal."""
+    """MUST R17: letter case and spellings that a file system ignores are no way around a refusal."""
     flips = data.draw(st.lists(st.booleans(), min_size=len(path), max_size=len(path)))
     # The system's own folders are compared as they are: nothing ignores letter case there.
     start = 6 if path.startswith(("/proc", "/sys", "/dev")) else 0
@@ -194,7 +194,7 @@ def test_windows_paths_are_guarded_too() -> None:
 
 
 def test_only_regular_files_of_a_size_telegram_takes_are_sent() -> None:
-    """MUST: directories, devices, empty files and files over 50 MB are refused with what to do."""
+    """MUST R18: directories, devices, empty files and files over 50 MB are refused with what to do."""
     for wrong, word in (
         (facts("/srv/x", is_regular=False), "archive"),
         (facts("/srv/x", 0), "empty"),

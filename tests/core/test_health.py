@@ -62,7 +62,7 @@ def test_each_outcome_has_its_state_and_its_pause(outcome: PollOutcome, bridge: 
 
 
 def test_conflicts_back_off_from_five_seconds_to_a_minute() -> None:
-    """MUST: a 409 is never fatal and never tight."""
+    """MUST P6: a 409 is never fatal and never tight."""
     assert [step.wait_s for step in steps(*[Conflicted()] * 6)] == [5, 10, 20, 40, 60, 60]
 
 
@@ -88,7 +88,7 @@ def test_another_kind_of_trouble_starts_its_own_count() -> None:
 
 
 def test_the_transport_is_rebuilt_after_two_minutes_without_a_poll() -> None:
-    """MUST: two minutes without one completed poll, and the transport is rebuilt."""
+    """MUST P9: two minutes without one completed poll, and the transport is rebuilt."""
     found = steps(*[Failed()] * 40)
     at, rebuilt = 0.0, []
     for step in found:
@@ -123,7 +123,7 @@ OUTCOMES = st.one_of(
 @settings(deadline=None)  # the machine may be busy
 @given(outcomes=st.lists(OUTCOMES, max_size=30), jitter=st.floats(0, 1))
 def test_only_news_is_followed_by_a_poll_at_once(outcomes: list[PollOutcome], jitter: float) -> None:
-    """MUST: no answer of any server makes the poll loop spin."""
+    """MUST P10: no answer of any server makes the poll loop spin."""
     for outcome, step in zip(outcomes, steps(*outcomes, jitter=jitter), strict=True):
         if isinstance(outcome, Completed):
             assert outcome.fresh or step.wait_s + outcome.took_s >= LEAST_SPACING_S

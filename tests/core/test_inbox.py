@@ -28,7 +28,7 @@ NOTICED = entry(state=DeliveryState.EMITTED, emitted_at=NOON, redelivered=True, 
 def test_one_redelivery_then_one_notice_then_nothing(
     given: object, after_s: float, active_s: float | None, expected: str
 ) -> None:
-    """MUST: an event without proof of reading is given once more, then the chat is told once."""
+    """MUST D5: without proof of reading an event is given once more, then the chat is told once."""
     result = overdue([given], later(after_s), None if active_s is None else later(active_s), RULES)  # type: ignore[list-item]  # parametrize hides the type
     found = {
         "redeliver": result.redeliver,
@@ -46,5 +46,5 @@ def test_looking_again_at_the_named_time_finds_something_to_do() -> None:
 
 
 def test_a_new_handshake_gives_again_what_was_given_once() -> None:
-    """MUST: a new handshake gives unproven events again, once."""
+    """MUST D4: a new handshake gives unproven events again, once, and says so."""
     assert orphaned([EMITTED, AGAIN]) == ((EMITTED,), (AGAIN,))

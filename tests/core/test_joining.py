@@ -30,7 +30,7 @@ def test_ordinary_messages_go_at_once_and_alone() -> None:
 
 
 def test_the_parts_of_an_album_go_together_once_nothing_more_came_for_a_moment() -> None:
-    """MUST: an album is one event."""
+    """MUST I13: an album is one event."""
     parts = [album_part(1), album_part(2, stored_at=later(0.3))]
     assert numbers(parts, at=0.5) == []
     assert assemble(parts, later(0.5), RULES).look_again_at == later(0.3 + RULES.quiet_s)
@@ -54,7 +54,7 @@ def test_messages_of_others_pass_an_album_that_may_not_be_complete() -> None:
 
 
 def test_a_paste_that_the_phone_cut_is_one_event() -> None:
-    """MUST: a paste that the phone cut in parts is one event."""
+    """MUST I14: a paste that the phone cut in parts is one event."""
     parts = [entry(message(LONG, 1), 1), entry(message("the end", 2, sent_at=later(1)), 2, stored_at=later(1))]
     assert numbers(parts, at=1) == [[1, 2]]
 
@@ -82,13 +82,13 @@ def test_what_does_not_continue_a_paste_stays_an_event_of_its_own(second: object
 
 
 def test_a_text_passes_a_photo_that_is_still_being_fetched() -> None:
-    """MUST: a message is never delayed by another message's download."""
+    """MUST I15: a message is never delayed by another message's download."""
     parts = [entry(message("look", 1, attachment=photo()), 1), entry(number=2)]
     assert numbers(parts) == [[2]]
 
 
 def test_a_photo_goes_without_its_file_when_the_download_takes_too_long() -> None:
-    """MUST: a photo waits for its own download, but not for ever."""
+    """MUST I16: a photo waits for its own download, but not for ever."""
     parts = [entry(message("look", 1, attachment=photo()), 1)]
     assert numbers(parts, at=RULES.fetch_wait_s - 1) == []
     assert numbers(parts, at=RULES.fetch_wait_s) == [[1]]

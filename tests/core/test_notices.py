@@ -81,7 +81,7 @@ def test_only_those_who_may_approve_are_told_how() -> None:
 
 
 def test_status_tells_role_session_queue_and_last_poll() -> None:
-    """MUST: /status tells role, session, queue and last poll."""
+    """MUST M7: /status tells role, session, queue and last poll."""
     assert notices.status_text(FACTS).plain() == (
         "Session: shop\n"
         "You are: owner\n"
@@ -106,7 +106,7 @@ def test_waiting_prompts_are_the_business_of_approvers() -> None:
 
 
 def test_the_unread_notice_names_the_likely_causes() -> None:
-    """MUST: the notice about unread messages names the likely causes."""
+    """MUST M8: the notice about unread messages names the likely causes."""
     text = notices.unread(1).plain()
     assert "--channels" in text
     assert "busy" in text

@@ -137,7 +137,7 @@ def test_what_is_no_code_is_known_to_be_none(typed: str) -> None:
 
 
 def test_a_code_shows_itself_nowhere() -> None:
-    """MUST: a pairing code is never in a repr, a string or a stored value."""
+    """MUST A12: a pairing code is never in a repr, a string or a stored value."""
     code = short(1)
     state, _ = asked()
     for shown in (repr(code), str(code), f"{code}", f"{[code]!r}", repr(state), str(state.pending)):
@@ -176,7 +176,7 @@ def test_a_stranger_who_writes_is_owed_a_code_then_one_reminder_then_nothing() -
 
 
 def test_a_code_that_was_stored_and_not_sent_is_made_anew_and_the_old_one_is_void() -> None:
-    """MUST: a crash between storing a code and sending it costs nothing but another code."""
+    """MUST A13: a crash between storing a code and sending it costs nothing but another code."""
     state, _ = request_pairing(AccessState(), place(), NOON, QUICK)
     state, _ = issue_code(state, ANN, short(1), "salt", NOON, QUICK)
     assert [one.sender for one in codes_owed(state, NOON)] == [ANN]
@@ -221,7 +221,7 @@ def test_a_request_that_no_code_can_reach_is_forgotten_and_may_come_again() -> N
 
 
 def test_the_first_paired_is_owner_and_closes_the_door_and_later_ones_are_senders() -> None:
-    """MUST: the first paired is owner and the policy becomes allowlist; later ones are senders."""
+    """MUST A14: the first paired is owner and the policy becomes allowlist; later ones are senders."""
     state, code = asked()
     state, bobs = asked(BOB, 2, state)
     state, first = redeem_code(state, code.shown, NOON, QUICK)
@@ -234,14 +234,14 @@ def test_the_first_paired_is_owner_and_closes_the_door_and_later_ones_are_sender
 
 
 def test_a_code_works_once() -> None:
-    """MUST: a used code never works again."""
+    """MUST A15: a used code never works again."""
     state, code = asked()
     state, _ = redeem_code(state, code.shown, NOON, QUICK)
     assert isinstance(redeem_code(state, code.shown, NOON, QUICK)[1], WrongCode)
 
 
 def test_a_code_works_to_the_last_moment_of_its_ten_minutes_and_not_after() -> None:
-    """MUST: an expired code never works."""
+    """MUST A16: an expired code never works."""
     state, code = asked()
     assert isinstance(redeem_code(state, code.shown, later(599.9), QUICK)[1], Paired)
     assert isinstance(redeem_code(state, code.shown, later(600), QUICK)[1], WrongCode)
@@ -254,7 +254,7 @@ def test_what_cannot_be_a_code_is_not_counted() -> None:
 
 
 def test_five_wrong_codes_lock_the_operator_out_and_the_right_one_waits_with_them() -> None:
-    """MUST: repeated wrong codes lock out, for longer each time; a right one ends the count."""
+    """MUST A17: repeated wrong codes lock out, for longer each time; a right one ends the count."""
     state, code = asked()
     left = []
     for _ in range(4):
@@ -310,7 +310,7 @@ def test_the_real_rules_pair_too() -> None:
 
 
 def test_an_invitation_lets_one_person_in_with_its_role_and_is_used_up() -> None:
-    """MUST: an invitation works once, in a private chat, within its hour."""
+    """MUST A18: an invitation works once, in a private chat, within its hour."""
     owner = with_sender(AccessState(), Sender(BOB, Role.OWNER, "Bob", NOON, "pair"))
     state = invited(owner, Role.APPROVER)
     state, result = redeem_invitation(state, place(), long(7).letters, later(3599), QUICK)
@@ -368,7 +368,7 @@ def test_a_payload_that_is_no_invitation_is_not_counted() -> None:
 
 
 def test_wrong_invitations_lock_their_sender_out_and_nobody_else() -> None:
-    """MUST: a guesser is locked out silently, and only the guesser."""
+    """MUST A19: a guesser is locked out silently, and only the guesser."""
     state = invited()
     for _ in range(5):
         state, result = redeem_invitation(state, place(), long(8).letters, NOON, QUICK)

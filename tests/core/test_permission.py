@@ -43,7 +43,7 @@ OPEN = Prompt(PromptId("p1"), SessionId("s1"), PermissionRequest("abcde", "Bash"
     ],
 )
 def test_yes_and_no_with_an_id_are_answers_in_any_letter_case(text: str, behavior: Behavior) -> None:
-    """MUST: yes <id>, no <id>, y and n are answers in any letter case."""
+    """MUST V1: yes <id>, no <id>, y and n are answers in any letter case."""
     assert parse_answer(text) == TypedAnswer(behavior, "abcde")
 
 
@@ -142,5 +142,5 @@ CLOSED = Prompt(OPEN.prompt, OPEN.session, OPEN.request, NOON, closing=Closing.E
 def test_only_a_fresh_answer_of_an_approver_counts(
     prompt: Prompt | None, may_approve: bool, fresh: bool, standing: Standing
 ) -> None:
-    """MUST: an old answer from a backlog never approves."""
+    """MUST V2: an old answer from a backlog never approves."""
     assert judge(prompt, may_approve=may_approve, fresh=fresh) is standing

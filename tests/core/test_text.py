@@ -43,6 +43,6 @@ def test_the_source_of_a_body_is_what_its_author_wrote(body: Markdown | Plain, s
 
 
 def test_four_parts_are_sent_and_five_are_attached() -> None:
-    """MUST: more than four parts become the first part and the whole answer as a file."""
+    """MUST R21: more than four parts become the first part and the whole answer as a file."""
     assert not must_be_attached(MOST_PARTS)
     assert must_be_attached(MOST_PARTS + 1)

@@ -103,7 +103,7 @@ def test_the_allowed_emoji_are_those_the_chat_allows() -> None:
     ],
 )
 def test_a_wrong_call_is_told_in_one_sentence_what_to_do(given: dict[str, Any], says: str) -> None:
-    """MUST: a wrong argument is answered with one sentence that says what to do."""
+    """MUST R19: a wrong argument is answered with one sentence that says what to do."""
     with pytest.raises(ToolError) as raised:
         read(**given)
     assert says in str(raised.value)

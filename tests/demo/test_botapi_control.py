@@ -190,7 +190,7 @@ async def test_a_wrong_control_is_refused_with_a_sentence(
 async def test_web_pages_cannot_use_the_control_surface(
     client: httpx.AsyncClient, desk: Desk, verb: str, name: str, headers: dict[str, str], status: int
 ) -> None:
-    """MUST: the demo's control surface listens on the loopback interface and refuses other names and origins."""
+    """MUST E1: the demo's control surface listens on the loopback interface and refuses other names and origins."""
     answer = await client.request(verb, f"/control/{name}", headers=headers)
 
     assert answer.status_code == status

@@ -170,7 +170,7 @@ def test_links_are_checked(url: str, reason: str) -> None:
     st.lists(st.tuples(st.integers(-2, 40), st.integers(-2, 40)), max_size=5),
 )
 def test_whatever_passes_fits_its_text(text: str, ranges: list[tuple[int, int]]) -> None:
-    """MUST: entities the emulator lets through lie within the text and split no character."""
+    """MUST E2: entities the emulator lets through lie within the text and split no character."""
     try:
         result = settle(text, [bold(offset, length) for offset, length in ranges], lambda _: None)
     except Refused:

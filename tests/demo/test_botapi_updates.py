@@ -29,7 +29,7 @@ def finished(desk: Desk, poll: LongPoll) -> Answer:
 
 
 def test_an_update_comes_again_until_an_offset_confirms_it() -> None:
-    """MUST: delivered is not confirmed; only the next offset confirms."""
+    """MUST E3: delivered is not confirmed; only the next offset confirms."""
     desk = Desk()
     desk.phone.say("one")
     desk.phone.say("two")
@@ -68,7 +68,7 @@ def test_an_offset_far_beyond_the_newest_update_is_not_believed() -> None:
 
 
 def test_after_ids_restart_anywhere_nothing_is_lost() -> None:
-    """MUST: update ids are not monotonic; an old cursor loses nothing of a restarted numbering."""
+    """MUST E4: update ids are not monotonic; an old cursor loses nothing of a restarted numbering."""
     desk = Desk()
     desk.phone.say("before")
     old = desk.updates()[0]["update_id"]
@@ -274,7 +274,7 @@ def test_greedy_polling_is_slowed_down() -> None:
 class Polling(RuleBasedStateMachine):
     """One poller, one phone, and a model of what is confirmed.
 
-    MUST: nothing unconfirmed is lost and nothing confirmed comes again, however calls interleave.
+    MUST E5: nothing unconfirmed is lost and nothing confirmed comes again, however calls interleave.
     """
 
     def __init__(self) -> None:

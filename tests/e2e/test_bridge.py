@@ -42,7 +42,7 @@ async def test_the_main_job_from_a_stranger_to_an_approved_command() -> None:
 
 
 async def test_every_kind_of_message_becomes_an_event() -> None:
-    """MUST: every kind of message becomes an event."""
+    """MUST I1: every kind of message yields an event."""
     async with World() as world:
         ann = await world.friend("Ann")
         session = await world.session()
@@ -69,7 +69,7 @@ async def test_every_kind_of_message_becomes_an_event() -> None:
 
 
 async def test_a_photo_is_downloaded_and_an_album_is_one_event() -> None:
-    """MUST: a photo comes with a path to its file."""
+    """MUST D17: a photo comes with a path to its file."""
     async with World() as world:
         ann = await world.friend("Ann")
         session = await world.session()
@@ -84,7 +84,7 @@ async def test_a_photo_is_downloaded_and_an_album_is_one_event() -> None:
 
 
 async def test_replies_quotes_forwards_and_edits_keep_their_context() -> None:
-    """MUST: the replied-to text, the quoted part and the forward origin are in meta."""
+    """MUST I3: replied-to text, partial quote and forward origin are visible."""
     async with World() as world:
         ann = await world.friend("Ann")
         session = await world.session()
@@ -101,7 +101,7 @@ async def test_replies_quotes_forwards_and_edits_keep_their_context() -> None:
 
 
 async def test_buttons_of_a_reply_come_back_as_an_event() -> None:
-    """MUST: a press of a button comes back as an event."""
+    """MUST D18: a press of a button comes back as an event."""
     async with World() as world:
         ann = await world.friend("Ann")
         session = await world.session()
@@ -116,7 +116,7 @@ async def test_buttons_of_a_reply_come_back_as_an_event() -> None:
 
 
 async def test_a_text_and_a_verdict_pass_a_download_that_hangs() -> None:
-    """MUST: a message or permission answer is never delayed by another message's download."""
+    """MUST I15: a message is never delayed by another message's download."""
     async with World() as world:
         ann = await world.friend("Ann")
         session = await world.session()
@@ -135,7 +135,7 @@ async def test_a_text_and_a_verdict_pass_a_download_that_hangs() -> None:
 
 
 async def test_a_second_session_is_a_standby_that_takes_over() -> None:
-    """MUST: a standby takes over when the holder of the lease dies, and nobody is killed before."""
+    """MUST D20: a standby takes over when the holder of the lease dies, and nobody is killed before."""
     async with World() as world:
         ann = await world.friend("Ann")
         first = await world.session()
@@ -152,7 +152,7 @@ async def test_a_second_session_is_a_standby_that_takes_over() -> None:
 
 
 async def test_what_was_given_to_a_dead_session_is_given_again_once() -> None:
-    """MUST: a new handshake gives unproven events again, once, and says so."""
+    """MUST D4: a new handshake gives unproven events again, once, and says so."""
     async with World() as world:
         ann = await world.friend("Ann")
         first = await world.session()
@@ -166,7 +166,7 @@ async def test_what_was_given_to_a_dead_session_is_given_again_once() -> None:
 
 
 async def test_a_prompt_survives_a_restart_and_only_one_answer_counts() -> None:
-    """MUST: a prompt survives a restart of the server."""
+    """MUST V18: a permission prompt survives a restart of the server."""
     async with World() as world:
         ann = await world.friend("Ann")
         first = await world.session(CLAUDE_CODE_SESSION_ID="same")
@@ -182,7 +182,7 @@ async def test_a_prompt_survives_a_restart_and_only_one_answer_counts() -> None:
 
 
 async def test_a_prompt_survives_a_restart_under_another_session_id() -> None:
-    """MUST: a prompt survives a restart of the server, also where the client gives no session id."""
+    """MUST V18: a permission prompt survives a restart of the server."""
     async with World() as world:
         ann = await world.friend("Ann")
         first = await world.session()
@@ -195,7 +195,7 @@ async def test_a_prompt_survives_a_restart_under_another_session_id() -> None:
 
 
 async def test_two_approvers_see_one_decision() -> None:
-    """MUST: the first answer wins, and every copy of the card says who gave it."""
+    """MUST V11: the first answer is told to the session at once and every copy of the card says who decided."""
     async with World() as world:
         ann, bob, eve = (
             await world.friend("Ann"),
@@ -222,7 +222,7 @@ async def test_two_approvers_see_one_decision() -> None:
 
 @pytest.mark.parametrize("how", ["reply", "react"])
 async def test_nobody_unknown_is_written_to(how: str) -> None:
-    """MUST: tools write only to chats that are in the access book."""
+    """MUST R2: claude can write only to chats whose people were let in."""
     async with World() as world:
         await world.friend("Ann")
         session = await world.session()
@@ -233,7 +233,7 @@ async def test_nobody_unknown_is_written_to(how: str) -> None:
 
 
 async def test_without_a_token_everything_says_what_to_do_and_a_token_given_later_is_used() -> None:
-    """MUST: without a token the server starts and its tools say what to do."""
+    """MUST C30: without a token the server starts and its tools say what to do."""
     async with World() as world:
         session = await world.session(wait_polling=False, TELEGRAM_BOT_TOKEN="")
         answer = await session.call("reply", chat_id="1", text="hi")
@@ -247,7 +247,7 @@ async def test_without_a_token_everything_says_what_to_do_and_a_token_given_late
 
 
 async def test_nothing_is_polled_without_evidence_of_a_channel_session() -> None:
-    """MUST: only a channel session polls."""
+    """MUST P14: a session polls only with evidence that it was started with us as a channel."""
     async with World(poll="auto") as world:
         session = await world.session(wait_polling=False)
         answer = await session.call("reply", chat_id="1", text="hi")
@@ -258,7 +258,7 @@ async def test_nothing_is_polled_without_evidence_of_a_channel_session() -> None
 
 
 async def test_the_token_is_nowhere() -> None:
-    """MUST: the token is in no log, error or argument."""
+    """MUST L1: the token is never logged: not in messages, arguments, exceptions, causes or notes."""
     async with World() as world:
         await world.friend("Ann")
         world.emulator.faults.add("unreachable", "getUpdates", times=2)
@@ -273,7 +273,7 @@ async def test_the_token_is_nowhere() -> None:
 
 
 async def test_probes_leave_no_trace() -> None:
-    """MUST: nothing happens before the handshake is complete."""
+    """MUST C11: nothing happens before notifications/initialized."""
     async with World() as world:
         probe = await world.starting()
         await probe.request(

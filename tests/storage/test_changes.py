@@ -66,7 +66,7 @@ class TestEveryBackend:
         assert woken[0] != version
 
     async def test_a_commit_of_another_process_wakes_who_waits(self, shelf: Shelf, store: Store) -> None:
-        """MUST: a change made by another process is noticed without asking for it."""
+        """MUST S1: a change made by another process is noticed without asking for it."""
         other = await shelf.open()
         version = await store.wait_for_change(-1, LONG_S)
         waiters = [await resting(asyncio.create_task(store.wait_for_change(version, LONG_S))) for _ in range(2)]

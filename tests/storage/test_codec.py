@@ -114,7 +114,7 @@ def test_every_value_comes_back_equal(document: Document[Any], values: st.Search
 def test_a_document_with_anything_added_or_missing_is_refused(
     document: Document[Any], values: st.SearchStrategy[Any]
 ) -> None:
-    """MUST: a stored value with an unknown, missing or extra field is refused."""
+    """MUST S2: a stored value with an unknown, missing or extra field is refused."""
 
     @given(values, st.data())
     @settings(max_examples=60, deadline=None)
@@ -202,7 +202,7 @@ def test_what_is_no_document_is_refused(text: object) -> None:
     ],
 )
 def test_a_book_with_one_wrong_value_is_no_book(path: tuple[str, ...], wrong: object) -> None:
-    """MUST: an access book is understood as a whole or not at all."""
+    """MUST S3: an access book is understood as a whole or not at all."""
     document = json.loads(GOLDEN[0][1])
     holder = document["data"]
     for step in path[:-1]:
@@ -214,7 +214,7 @@ def test_a_book_with_one_wrong_value_is_no_book(path: tuple[str, ...], wrong: ob
 
 
 def test_an_error_names_the_place_and_never_the_value() -> None:
-    """MUST: an error about stored state never repeats what somebody wrote."""
+    """MUST S4: an error about stored state never repeats what somebody wrote."""
     document = json.loads(GOLDEN[1][1])
     document["data"]["message"]["place"]["sender_name"] = ["my secret words"]
     with pytest.raises(CodecError) as caught:

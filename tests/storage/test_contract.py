@@ -34,12 +34,12 @@ async def version_of(store: Store) -> int:
 
 class TestAccessBook:
     async def test_a_new_store_admits_nobody(self, store: Store) -> None:
-        """MUST: an empty store admits nobody."""
+        """MUST S5: an empty store admits nobody."""
         assert await store.access.read() == AccessState()
         assert not (await store.access.read()).senders
 
     async def test_a_change_is_stored_with_its_audit_rows(self, shelf: Shelf, store: Store) -> None:
-        """MUST: an access change and its audit rows are stored in one step."""
+        """MUST S6: an access change and its audit rows are stored in one step."""
         assert await store.access.transact(allow("7")) == "done"
         seen = await shelf.again(store)
         assert await seen.access.read() == with_sender(AccessState(), "7")
@@ -81,7 +81,7 @@ class TestAccessBook:
         assert sorted(row.subject for row in await seen.audit.rows()) == people
 
     async def test_the_book_of_one_bot_is_not_that_of_another(self, shelf: Shelf, store: Store) -> None:
-        """MUST: nothing stored for one bot is visible to another."""
+        """MUST S7: nothing stored for one bot is visible to another."""
         await store.access.transact(allow("7"))
         other = await shelf.open(OTHER_BOT)
         assert await other.access.read() == AccessState()
@@ -96,7 +96,7 @@ class TestUnclaimedBook:
         assert set((await server.access.read()).senders) == {"7"}
 
     async def test_only_the_first_of_two_bots_takes_it_over(self, shelf: Shelf) -> None:
-        """MUST: an access book written before any bot was known goes to the first bot, and to no other."""
+        """MUST S8: an access book written before any bot was known goes to the first bot, and to no other."""
         operator = await shelf.open(UNCLAIMED)
         await operator.access.transact(allow("7"))
         first, second = await shelf.open(), await shelf.open(OTHER_BOT)

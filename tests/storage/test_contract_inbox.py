@@ -86,7 +86,7 @@ class TestIngest:
         assert [replace(one, entry=EntryId(0)) for one in due] == [replace(one, entry=EntryId(0)) for one in given]
 
     async def test_a_second_copy_of_a_batch_changes_nothing(self, shelf: Shelf, store: Store) -> None:
-        """MUST: an update is stored once, however often it arrives."""
+        """MUST S9: an update is stored once, however often it arrives."""
         batch = intake(text(1), text(2), quarantined=[unreadable(3)], seen=[9004])
         await store.inbox.ingest(batch, UpdateId(9004))
         before = await store.wait_for_change(-1, 0)
@@ -109,7 +109,7 @@ class TestIngest:
         assert await messages(store) == ["1", "3"]
 
     async def test_a_smaller_update_id_is_not_older(self, shelf: Shelf, store: Store) -> None:
-        """MUST: update ids are compared for equality only; after a quiet week the next one may be smaller."""
+        """MUST S10: update ids are compared for equality only; after a quiet week the next one may be smaller."""
         await ingest(store, 900)
         await ingest(store, 5)
         seen = await shelf.again(store)
@@ -218,7 +218,7 @@ class TestLooking:
         assert [one.message for one in await store.inbox.unacknowledged(limit=5)] == ["3"]
 
     async def test_counts_include_what_nobody_understood(self, shelf: Shelf, store: Store) -> None:
-        """MUST: an update nobody understands is kept, counted, and in nobody's way."""
+        """MUST I7: an update nobody understands is kept and reported, and blocks nothing."""
         broken = replace(text(9), state=DeliveryState.QUARANTINED)
         await store.inbox.ingest(intake(text(1), text(2), broken, quarantined=[unreadable(3), unreadable(4)]), None)
         counts = await (await shelf.again(store)).inbox.counts()
@@ -243,7 +243,7 @@ class TestAdvance:
         assert await seen.inbox.due() == (second,)
 
     async def test_a_move_touches_nothing_in_another_state(self, store: Store) -> None:
-        """MUST: two processes never both take the same step of one message."""
+        """MUST S12: two processes never both take the same step of one message."""
         await ingest(store, 1)
         [one] = await store.inbox.due()
         emit = Move((one.entry,), STORED, DeliveryState.EMITTED)
@@ -309,7 +309,7 @@ class TestPrune:
         assert left == {state: 1 if state.is_final else 2 for state in ALL}
 
     async def test_seen_ids_are_kept_from_the_given_time_on(self, shelf: Shelf, store: Store) -> None:
-        """MUST: the memory of seen updates reaches back as far as it is asked to, pruned or not."""
+        """MUST S13: the memory of seen updates reaches back as far as it is asked to, pruned or not."""
         shelf.now = later(-1)
         await ingest(store, 1)
         shelf.now = NOON

@@ -79,7 +79,7 @@ class TestOpening:
         assert await names(await store.prompts.open_prompts()) == [FIRST, SECOND]
 
     async def test_a_prompt_id_is_never_used_twice(self, store: Store) -> None:
-        """MUST: a decision is never undone by asking again under the same id."""
+        """MUST S14: a decision is never undone by asking again under the same id."""
         await store.prompts.open(prompt())
         decided = await store.prompts.settle(FIRST, verdict())
         assert isinstance(decided, Decided)
@@ -120,7 +120,7 @@ class TestFinding:
 
 class TestSettling:
     async def test_the_first_verdict_counts_and_is_audited(self, shelf: Shelf, store: Store) -> None:
-        """MUST: exactly one verdict per prompt is decided, and it is audited in the same step."""
+        """MUST S15: exactly one verdict per prompt is decided, and it is audited in the same step."""
         await store.prompts.open(prompt())
         decided = replace(prompt(), verdict=verdict())
         assert await store.prompts.settle(FIRST, verdict()) == Decided(decided)
@@ -171,7 +171,7 @@ class TestSettling:
         assert await store.audit.rows() == ()
 
     async def test_a_closed_prompt_takes_no_verdict(self, shelf: Shelf, store: Store) -> None:
-        """MUST: a prompt that was closed without a verdict is never decided afterwards."""
+        """MUST S16: a prompt that was closed without a verdict is never decided afterwards."""
         await store.prompts.open(prompt())
         assert await store.prompts.close(FIRST, Closing.ELSEWHERE) is True
         seen = await shelf.again(store)
@@ -226,7 +226,7 @@ class TestWhatIsOwed:
         assert await store.prompts.uncleared() == ()
 
     async def test_a_card_that_arrives_after_the_verdict_is_cleared_as_well(self, shelf: Shelf, store: Store) -> None:
-        """MUST: every copy of a card loses its buttons, also one that was sent too late."""
+        """MUST S17: every copy of a card loses its buttons, also one that was sent too late."""
         await store.prompts.open(prompt())
         await store.prompts.add_cards(FIRST, [CARD])
         await store.prompts.settle(FIRST, verdict())

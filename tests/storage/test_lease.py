@@ -18,7 +18,7 @@ def lock(tmp_path: Path) -> Path:
 
 
 def test_one_of_two_leases_in_a_process_is_had(lock: Path) -> None:
-    """MUST: at most one process polls a bot."""
+    """MUST P11: at most one process polls a bot."""
     first: Lease = FileLease(lock)
     second: Lease = FileLease(lock)
     assert first.acquire() is True
@@ -61,7 +61,7 @@ def test_another_process_keeps_it_until_it_lets_go(lock: Path) -> None:
 
 
 def test_it_is_free_at_once_after_its_holder_was_killed(lock: Path) -> None:
-    """MUST: the right to poll is free again after any death of its holder, kill -9 included."""
+    """MUST P12: the right to poll is free again after any death of its holder, kill -9 included."""
     mine = FileLease(lock)
     for _ in range(2):
         with spawned("lease", lock) as child:
@@ -82,7 +82,7 @@ def test_looking_does_not_disturb_the_holder(lock: Path) -> None:
 
 
 def test_looking_makes_nothing(lock: Path) -> None:
-    """MUST: a process that only looks leaves no trace."""
+    """MUST P13: a process that only looks leaves no trace."""
     assert FileLease(lock).is_held_elsewhere() is False
     assert not lock.parent.exists()
     lock.parent.mkdir(parents=True)

@@ -70,7 +70,7 @@ def loaded_after(statement: str) -> set[str]:
 
 
 def test_a_backend_is_loaded_when_it_is_opened_and_not_before() -> None:
-    """MUST: whatever works on stored state loads neither mcp nor telegram."""
+    """MUST S18: whatever works on stored state loads neither mcp nor telegram."""
     heavy = {"mcp", "telegram", "telegramify_markdown", "pydantic", "httpx"}
     before = loaded_after("import telegram_channel.storage")
     assert not before & (heavy | {"sqlite3", "filelock", "telegram_channel.storage.sqlite"})

@@ -83,7 +83,7 @@ async def assert_unreadable(database: Path) -> StateUnreadable:
 
 
 class TestDamage:
-    """MUST: a damaged database stops the program; it is never replaced, repaired or taken for an empty one."""
+    """MUST S19: a damaged database stops the program; it is never replaced, repaired or taken for an empty one."""
 
     async def test_an_undamaged_one_is_read(self, made: Path) -> None:
         assert await read_book(made) == BOOK
@@ -186,7 +186,7 @@ class TestDamage:
         await store.close()
 
     async def test_a_repair_takes_effect_without_a_restart(self, made: Path) -> None:
-        """MUST: once the state is repaired, running servers work on without a restart."""
+        """MUST S20: once the state is repaired, running servers work on without a restart."""
         copy = beside(made, ".copy")
         shutil.copy(made, copy)
         store = await open_store(made, BOT)
@@ -221,7 +221,7 @@ def put_in_place(database: Path, content: bytes) -> None:
 
 
 class TestLoss:
-    """MUST: a database that vanished is an error, not a new and open access book."""
+    """MUST S21: a database that vanished is an error, not a new and open access book."""
 
     async def test_an_emptied_file_is_refused(self, made: Path) -> None:
         write(made, b"")
@@ -278,7 +278,7 @@ class TestLoss:
 
 
 class TestVersions:
-    """MUST: state written by a newer version is left alone."""
+    """MUST S22: state written by a newer version is left alone."""
 
     async def test_newer_tables_are_refused_untouched(self, made: Path) -> None:
         change(made, f"PRAGMA user_version = {VERSION + 1}")
@@ -323,7 +323,7 @@ class TestVersions:
 
 class TestPrivacy:
     async def test_nobody_else_can_read_what_is_kept(self, tmp_path: Path) -> None:
-        """MUST: stored state is readable by its owner only."""
+        """MUST S23: stored state is readable by its owner only."""
         database = tmp_path / "deep" / "state" / "state.db"
         loose = os.umask(0)
         try:

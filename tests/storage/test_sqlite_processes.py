@@ -22,7 +22,7 @@ TOO_LATE = Verdict(Behavior.DENY, OWNER.sender, "Ann", How.TEXT, later(60))
 
 
 async def test_what_was_stored_survives_a_kill_right_afterwards(database: Path) -> None:
-    """MUST: whatever a call of the store reported as stored survives kill -9."""
+    """MUST S24: whatever a call of the store reported as stored survives kill -9."""
     with spawned("store_and_die", database) as child:
         assert child.process.wait(timeout=20) == -signal.SIGKILL
     store = await open_store(database, BOT)
@@ -39,7 +39,7 @@ async def test_what_was_stored_survives_a_kill_right_afterwards(database: Path) 
 
 @pytest.mark.parametrize("batches", [1, 4, 9])
 async def test_a_kill_in_the_middle_leaves_whole_batches_only(database: Path, batches: int) -> None:
-    """MUST: a batch of updates is stored whole or not at all, and the cursor says which."""
+    """MUST S25: a batch of updates is stored whole or not at all, and the cursor says which."""
     with spawned("ingest_for_ever", database) as child:
         for number in range(batches):
             child.expect(str(number))
@@ -54,7 +54,7 @@ async def test_a_kill_in_the_middle_leaves_whole_batches_only(database: Path, ba
 
 
 async def test_an_access_book_is_not_lost_with_the_log_beside_the_database(database: Path) -> None:
-    """MUST: removing SQLite's -wal file does not bring back an older access book."""
+    """MUST S26: removing SQLite's -wal file does not bring back an older access book."""
     with spawned("store_and_die", database) as child:
         child.process.wait(timeout=20)
     remove_log(database)
@@ -114,7 +114,7 @@ async def test_known_bots_come_with_the_last_active_one_first(database: Path) ->
 
 
 async def test_a_change_that_could_not_be_read_again_is_not_stored(database: Path) -> None:
-    """MUST: nothing is written that could not be read again."""
+    """MUST S27: nothing is written that could not be read again."""
     store = await open_store(database, BOT)
     await store.access.transact(lambda _state: (BOOK, None, ()))
     wrong = replace(BOOK, senders={SenderId("8"): BOOK.senders[OWNER.sender]})

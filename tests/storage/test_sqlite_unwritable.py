@@ -21,7 +21,7 @@ from tests.values import NOON, entry, message
 
 class TestLocked:
     async def test_a_database_that_another_process_holds_can_be_read_and_not_written(self, made: Path) -> None:
-        """MUST: while the state cannot be written nothing changes, and the same call succeeds afterwards."""
+        """MUST S28: while the state cannot be written nothing changes, and the same call succeeds afterwards."""
         store = SqliteStore(made, BOT, lambda: NOON, busy_timeout_s=0.05)
         one = entry(message("new", 77))
         intake = Intake((one,), (), (one.update,))
@@ -54,7 +54,7 @@ class TestLocked:
 @pytest.mark.skipif(os.name == "nt", reason="the limit on the size of files is one of POSIX")
 class TestFull:
     def test_a_disk_that_takes_no_more_loses_nothing(self, made: Path) -> None:
-        """MUST: a full disk is reported, loses nothing that was confirmed, and work goes on afterwards."""
+        """MUST S29: a full disk is reported, loses nothing that was confirmed, and work goes on afterwards."""
         with spawned("full", made) as child:
             child.expect("StateUnwritable")
             child.expect("unseen: True, senders: 1, due: 40")
@@ -64,7 +64,7 @@ class TestFull:
 @pytest.mark.skipif(os.name == "nt", reason="a directory is made read-only by POSIX permissions")
 class TestReadOnly:
     def test_a_read_only_directory_is_reported(self, made: Path) -> None:
-        """MUST: a read-only state directory is reported, and nothing is lost."""
+        """MUST S30: a read-only state directory is reported, and nothing is lost."""
         made.parent.chmod(0o500)
         try:
             with spawned("readonly", made) as child:

@@ -70,7 +70,7 @@ def test_it_is_a_chat() -> None:
 
 
 async def test_a_text_is_sent_with_entities_and_without_a_preview() -> None:
-    """MUST: Markdown becomes entities, never a parse error."""
+    """MUST R20: Markdown becomes entities, never a parse error."""
     server = Server()
     assert await sent_by(server, text("see **this** [x](https://x.org)")) == Sent((MessageId("101"),))
     (request,) = server.requests
@@ -84,7 +84,7 @@ async def test_a_text_is_sent_with_entities_and_without_a_preview() -> None:
 
 
 async def test_reply_thread_silence_and_buttons_are_passed_on() -> None:
-    """MUST: an answer goes to the topic it came from."""
+    """MUST R1: an answer goes to the topic it came from."""
     server = Server()
     buttons = ((Button("Yes", "perm:1"), Button("Copy", copy="x")), ())
     await sent_by(server, text(reply_to=MessageId("7"), thread=ThreadId("12"), silent=True, buttons=buttons))
@@ -116,7 +116,7 @@ async def test_only_the_first_part_replies_and_only_the_last_has_buttons() -> No
 
 
 async def test_a_long_answer_becomes_a_preview_and_a_file() -> None:
-    """MUST: more than four parts become the first part and the whole answer as a file."""
+    """MUST R21: more than four parts become the first part and the whole answer as a file."""
     server = Server()
     source = "word " * 10_000
     outcome = await sent_by(server, text(source))
@@ -126,7 +126,7 @@ async def test_a_long_answer_becomes_a_preview_and_a_file() -> None:
 
 
 async def test_a_text_whose_entities_are_refused_is_sent_plainly_once() -> None:
-    """MUST: Markdown becomes entities, never a parse error."""
+    """MUST R20: Markdown becomes entities, never a parse error."""
     server = Server()
     server.put("sendMessage", refused(400, "Bad Request: can't parse entities: strange"))
     assert isinstance(await sent_by(server, text("**b**")), Sent)
@@ -159,7 +159,7 @@ async def test_a_plain_text_that_is_refused_is_not_sent_again() -> None:
     ],
 )
 async def test_what_telegram_would_refuse_is_refused_before_anything_leaves(message: OutMessage, words: str) -> None:
-    """MUST: nothing half-done is reported as done."""
+    """MUST R13: nothing half-done is reported as done."""
     server = Server()
     outcome = await sent_by(server, message)
     assert isinstance(outcome, Refused)
@@ -230,7 +230,7 @@ async def test_without_a_text_the_last_file_carries_the_buttons() -> None:
 
 
 async def test_a_file_that_vanishes_after_the_text_is_said_to_be_missing(tmp_path: Path) -> None:
-    """MUST: nothing half-done is reported as done."""
+    """MUST R13: nothing half-done is reported as done."""
     path = tmp_path / "gone.txt"
     path.write_text("x")
     server = Server()
@@ -255,7 +255,7 @@ async def test_a_file_that_vanishes_after_the_text_is_said_to_be_missing(tmp_pat
     ids=lambda failure: type(failure).__name__,
 )
 async def test_what_may_have_been_sent_is_never_sent_again(failure: Exception) -> None:
-    """MUST: ambiguous sends are reported as ambiguous and never repeated."""
+    """MUST R22: ambiguous sends are reported as ambiguous and never repeated."""
     server = Server()
     server.put("sendMessage", failure)
     outcome = await sent_by(server, text(), advance_s=90)
@@ -277,7 +277,7 @@ async def test_what_may_have_been_sent_is_never_sent_again(failure: Exception) -
     ],
 )
 async def test_an_answer_that_cannot_be_read_is_ambiguous(answer: httpx.Response) -> None:
-    """MUST: ambiguous sends are reported as ambiguous and never repeated."""
+    """MUST R22: ambiguous sends are reported as ambiguous and never repeated."""
     server = Server()
     server.put("sendMessage", answer)
     outcome = await sent_by(server, text(), advance_s=90)
@@ -308,7 +308,7 @@ async def test_what_cannot_leave_at_all_is_refused_within_a_minute() -> None:
 
 
 async def test_a_flood_is_waited_out_exactly() -> None:
-    """MUST: a flood wait is kept exactly, per chat."""
+    """MUST R23: a flood wait is kept exactly, per chat."""
     server = Server()
     server.put("sendMessage", flood(7))
     clock = ManualClock()
@@ -322,7 +322,7 @@ async def test_a_flood_is_waited_out_exactly() -> None:
 
 
 async def test_a_flood_longer_than_a_minute_is_said_and_kept() -> None:
-    """MUST: a flood wait is kept exactly, per chat."""
+    """MUST R23: a flood wait is kept exactly, per chat."""
     server = Server()
     server.put("sendMessage", flood(300))
     clock = ManualClock()
@@ -337,7 +337,7 @@ async def test_a_flood_longer_than_a_minute_is_said_and_kept() -> None:
 
 
 async def test_a_flood_in_one_chat_leaves_others_alone() -> None:
-    """MUST: one slow or flooded chat never delays another."""
+    """MUST R24: one slow or flooded chat never delays another."""
     server = Server()
     server.put("sendMessage", flood(30))
     clock = ManualClock()
@@ -383,7 +383,7 @@ async def test_a_refusal_says_what_it_means_for_the_chat(answer: httpx.Response,
     ("answer", "uncertain"), [(refused(403, "Forbidden: no"), False), (httpx.ReadTimeout("late"), True)]
 )
 async def test_a_broken_off_answer_says_how_much_arrived(answer: Any, uncertain: bool) -> None:
-    """MUST: nothing half-done is reported as done."""
+    """MUST R13: nothing half-done is reported as done."""
     server = Server()
     server.put("sendMessage", ok({"message_id": 5, "date": 1, "chat": {"id": 1001, "type": "private"}}), answer)
     outcome = await sent_by(server, text("\n\n".join(["x" * 3000] * 3)))
@@ -393,7 +393,7 @@ async def test_a_broken_off_answer_says_how_much_arrived(answer: Any, uncertain:
 
 
 async def test_answers_to_one_chat_stay_in_order_and_cards_go_first() -> None:
-    """MUST: permission cards go before everything else that waits for their chat."""
+    """MUST R25: permission cards go before everything else that waits for their chat."""
     server = Server()
     gate = asyncio.Event()
 
@@ -445,7 +445,7 @@ async def test_answers_to_one_chat_stay_in_order_and_cards_go_first() -> None:
 async def test_every_failure_has_its_class_and_hides_the_token(
     method: str, answer: Any, kind: type[ChatError], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """MUST: no message, log or chained cause ever shows the token."""
+    """MUST L1: the token is never logged: not in messages, arguments, exceptions, causes or notes."""
     caplog.set_level(logging.INFO)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     server = Server()
@@ -461,7 +461,7 @@ async def test_every_failure_has_its_class_and_hides_the_token(
 
 
 async def test_a_rejected_token_is_not_named() -> None:
-    """MUST: no message, log or chained cause ever shows the token."""
+    """MUST L1: the token is never logged: not in messages, arguments, exceptions, causes or notes."""
     server = Server()
     server.put("getMe", refused(401, f"Unauthorized: {TOKEN}"))
     with pytest.raises(BadToken) as caught:
@@ -470,7 +470,7 @@ async def test_a_rejected_token_is_not_named() -> None:
 
 
 async def test_the_words_of_a_broken_answer_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """MUST: a stranger's text is neither stored nor logged."""
+    """MUST I8: a stranger's text is neither stored nor logged."""
     server = Server()
     server.put("getUpdates", httpx.Response(200, text='{"ok": true, "result": [{"text": "private words"'))
     with pytest.raises(Ambiguous):
@@ -526,7 +526,7 @@ async def test_a_result_that_is_no_list_is_a_failure() -> None:
 
 
 async def test_polling_goes_on_after_its_connections_were_rebuilt() -> None:
-    """MUST: two minutes without one completed poll, and the transport is rebuilt."""
+    """MUST P9: two minutes without one completed poll, and the transport is rebuilt."""
     server = Server()
     chat = server.chat()
     await chat.rebuild()
@@ -705,7 +705,7 @@ async def test_a_file_arrives_whole(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("server_path", ["/etc/passwd", "C:\\x\\y", "a b?c#d/e", "//evil.test/x"])
 async def test_the_servers_path_never_decides_where_a_file_goes(tmp_path: Path, server_path: str) -> None:
-    """MUST: a path that a server names never leads to a file of this machine."""
+    """MUST R27: a path that a server names never leads to a file of this machine."""
     server = Server()
     server.put("getFile", ok({"file_id": "F", "file_unique_id": "U", "file_path": server_path}))
     assert await server.chat().download(FileRef("F"), tmp_path / "a.jpg") == Downloaded(5)
@@ -735,7 +735,7 @@ async def test_the_servers_path_never_decides_where_a_file_goes(tmp_path: Path, 
 async def test_a_file_that_does_not_arrive_whole_does_not_arrive(
     tmp_path: Path, answers: dict[str, Any], again: bool
 ) -> None:
-    """MUST: a file is on disk whole or not at all."""
+    """MUST R28: a file is on disk whole or not at all."""
     server = Server()
     for method, answer in answers.items():
         server.put(method, answer)
@@ -753,7 +753,7 @@ async def test_a_directory_that_cannot_be_written_to_is_named_as_the_reason(tmp_
 
 
 async def test_a_download_that_is_called_off_leaves_nothing_behind(tmp_path: Path) -> None:
-    """MUST: a file is on disk whole or not at all."""
+    """MUST R28: a file is on disk whole or not at all."""
     server = Server()
     arrived = asyncio.Event()
 

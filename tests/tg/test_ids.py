@@ -25,7 +25,7 @@ def test_what_was_not_made_here_is_refused_with_a_sentence(text: str) -> None:
 
 
 def test_the_general_topic_is_sent_without_a_thread() -> None:
-    """MUST: an answer goes to the topic it came from."""
+    """MUST R1: an answer goes to the topic it came from."""
     assert ids.thread_number(None) is None
     assert ids.thread_number(ids.thread_id(1)) is None
     assert ids.thread_number(ThreadId("12")) == 12

@@ -8,7 +8,7 @@ import pytest
 
 @pytest.mark.parametrize("module", ["translate", "render", "markdown", "limits", "outbox", "ids", "poller"])
 def test_reading_and_rendering_do_not_load_the_chat_library(module: str) -> None:
-    """MUST: only what talks to Telegram loads the library for it."""
+    """MUST H2: only what talks to Telegram loads the library for it."""
     code = f"import sys, telegram_channel.tg.{module}; sys.exit(any(m in sys.modules for m in ('telegram', 'httpx')))"
     finished = subprocess.run([sys.executable, "-c", code], check=False, timeout=60)
     assert finished.returncode == 0

@@ -43,7 +43,7 @@ def shown(source: str) -> tuple[str, list[tuple[str, str]]]:
     ],
 )
 def test_markdown_becomes_entities(source: str, text: str, looks: list[tuple[str, str]]) -> None:
-    """MUST: Markdown becomes entities, never a parse error."""
+    """MUST R20: Markdown becomes entities, never a parse error."""
     assert shown(source) == (text, looks)
 
 
@@ -69,13 +69,13 @@ def test_markdown_becomes_entities(source: str, text: str, looks: list[tuple[str
     ],
 )
 def test_what_only_looks_like_markup_stays(source: str, text: str) -> None:
-    """MUST: no text is lost on the way into Telegram's formatting."""
+    """MUST M3: no text is lost on the way into Telegram's formatting."""
     assert shown(source) == (text, [("code", "\\(a\\)")] if source.startswith("regex") else [])
 
 
 @pytest.mark.parametrize("code", ["List<String>", "a || b", "$HOME", "<div>\n</div>", "[x]: y", "\\<b\\>"])
 def test_code_is_shown_letter_by_letter(code: str) -> None:
-    """MUST: no text is lost on the way into Telegram's formatting."""
+    """MUST M3: no text is lost on the way into Telegram's formatting."""
     assert shown(f"```\n{code}\n```") == (code, [("pre", code)])
     if "\n" not in code:
         assert shown(f"see `{code}`.") == (f"see {code}.", [("code", code)])
@@ -93,7 +93,7 @@ def test_code_is_shown_letter_by_letter(code: str) -> None:
     ],
 )
 def test_a_link_that_opens_nothing_on_a_phone_is_spelled_out(source: str, text: str) -> None:
-    """MUST: no text is lost on the way into Telegram's formatting."""
+    """MUST M3: no text is lost on the way into Telegram's formatting."""
     assert shown(source)[0] == text
 
 
@@ -123,7 +123,7 @@ def test_cells_stay_where_they_are_even_when_empty() -> None:
     ],
 )
 def test_cells_without_a_column_are_not_dropped(row: str, cells: str) -> None:
-    """MUST: no text is lost on the way into Telegram's formatting."""
+    """MUST M3: no text is lost on the way into Telegram's formatting."""
     text, _ = shown(f"| long1 | two |\n|---|---|\n{row}")
     assert text.splitlines()[2].split() == cells.split()
 
@@ -162,7 +162,7 @@ def test_beyond_the_limit_code_and_links_stay_and_emphasis_goes() -> None:
 
 
 def test_a_source_the_parser_cannot_take_is_shown_as_it_is() -> None:
-    """MUST: Markdown becomes entities, never a parse error."""
+    """MUST R20: Markdown becomes entities, never a parse error."""
     tangled = "".join(f"<b{i}\n" for i in range(3)) + "\n".join("<div>" for _ in range(100))
     rendered = render(Markdown(tangled))
     assert rendered.text.count("<div>") == 100
@@ -241,7 +241,7 @@ def properly_nested(entities: tuple[Entity, ...]) -> bool:
 @settings(deadline=None)  # the machine may be busy
 @given(source=DOCUMENTS)
 def test_any_document_gives_sendable_text_and_keeps_its_words(source: str) -> None:
-    """MUST: Markdown becomes entities, never a parse error."""
+    """MUST R20: Markdown becomes entities, never a parse error."""
     rendered = render(Markdown(source))
     rendered.text.encode("utf-8")
     total = utf16_len(rendered.text)

@@ -38,7 +38,7 @@ from telegram_channel.tg.names import (
     ],
 )
 def test_a_file_name_loses_what_could_lead_elsewhere(given_name: str, safe: str | None) -> None:
-    """MUST: a file name from the chat never leads out of the directory it is put in."""
+    """MUST I2: a file name from the chat never leads out of the directory it is put in."""
     assert safe_name(given_name) == safe
 
 
@@ -53,7 +53,7 @@ def test_a_long_name_keeps_its_extension() -> None:
 @settings(deadline=None)  # the machine may be busy
 @given(name=st.text() | st.text(alphabet="./\\ \u202e.conCON:\x00\ud800😀"))
 def test_any_name_is_safe_or_none(name: str) -> None:
-    """MUST: a file name from the chat never leads out of the directory it is put in."""
+    """MUST I2: a file name from the chat never leads out of the directory it is put in."""
     safe = safe_name(name)
     if safe is not None:
         assert not set(safe) & set('/\\<>:"|?*\x00\n\u202e')

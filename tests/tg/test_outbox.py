@@ -55,7 +55,7 @@ async def test_a_lone_message_leaves_at_once() -> None:
 
 
 async def test_the_order_of_a_chat_is_kept() -> None:
-    """MUST: messages of one chat leave in order."""
+    """MUST M1: messages of one chat leave in order."""
     post = Post()
     for name in "abcdefgh":
         post.send(name)
@@ -64,7 +64,7 @@ async def test_the_order_of_a_chat_is_kept() -> None:
 
 
 async def test_urgent_messages_go_before_all_that_wait() -> None:
-    """MUST: permission cards go before everything else that waits for their chat."""
+    """MUST R25: permission cards go before everything else that waits for their chat."""
     post = Post()
     gate = asyncio.Event()
 
@@ -83,7 +83,7 @@ async def test_urgent_messages_go_before_all_that_wait() -> None:
 
 
 async def test_a_slow_chat_delays_no_other() -> None:
-    """MUST: one slow or flooded chat never delays another."""
+    """MUST R24: one slow or flooded chat never delays another."""
     post = Post()
     post.send("stuck", wait=asyncio.Event().wait)  # type: ignore[arg-type]  # returns True, and never does here
     post.outbox.hold(TEAM, 500)
@@ -96,7 +96,7 @@ async def test_a_slow_chat_delays_no_other() -> None:
 
 
 async def test_a_chat_told_to_wait_waits_exactly_that_long() -> None:
-    """MUST: a flood wait is kept exactly, per chat."""
+    """MUST R23: a flood wait is kept exactly, per chat."""
     post = Post()
     post.outbox.hold(ANN, 17)
     post.send("a")
@@ -173,7 +173,7 @@ async def test_a_failure_in_a_turn_frees_the_lane() -> None:
     ("pace", "window_s", "most"), [(PRIVATE_PACE, 5, 5), (GROUP_PACE, 60, 20), (OVERALL_PACE, 1, 30)]
 )
 def test_no_window_holds_more_than_telegram_allows(pace: Pace, window_s: float, most: int) -> None:
-    """MUST: at most 20 messages a minute in a group and 30 a second in all."""
+    """MUST M2: at most 20 messages a minute in a group and 30 a second in all."""
     slots = Slots(pace)
     starts = [slots.reserve(0.0) for _ in range(200)]
     for start in starts:

@@ -129,7 +129,7 @@ def ids(*numbers: int) -> list[Raw]:
 
 
 async def test_a_batch_is_confirmed_by_the_fetch_after_it_was_stored() -> None:
-    """MUST: store, commit, confirm, in that order."""
+    """MUST P1: store, commit, confirm, in that order."""
     polling = Polling()
     polling.source.answers.extend([ids(11, 12), ids(13)])
     await polling.run(5)
@@ -138,7 +138,7 @@ async def test_a_batch_is_confirmed_by_the_fetch_after_it_was_stored() -> None:
 
 
 async def test_the_first_fetch_asks_for_whatever_is_unconfirmed() -> None:
-    """MUST: polling starts without an offset, and no offset is ever taken from history."""
+    """MUST P2: polling starts without an offset, and no offset is ever taken from history."""
     polling = Polling()
     polling.source.answers.extend([ids(900), ids(5), ids(2)])
     await polling.run(5)
@@ -146,7 +146,7 @@ async def test_the_first_fetch_asks_for_whatever_is_unconfirmed() -> None:
 
 
 async def test_nothing_is_confirmed_when_polling_stops() -> None:
-    """MUST: store, commit, confirm, in that order."""
+    """MUST P1: store, commit, confirm, in that order."""
     polling = Polling()
     polling.source.answers.append(ids(11))
     await polling.run(0.5)
@@ -156,7 +156,7 @@ async def test_nothing_is_confirmed_when_polling_stops() -> None:
 
 
 async def test_what_cannot_be_stored_is_kept_offered_again_and_not_confirmed() -> None:
-    """MUST: while the disk is full nothing is confirmed, and the same batch is stored later."""
+    """MUST P3: while the disk is full nothing is confirmed, and the same batch is stored later."""
     polling = Polling()
     polling.source.answers.append(ids(11, 12))
     polling.storing.extend([StateUnwritable("The disk is full.")] * 5)
@@ -184,7 +184,7 @@ async def test_unreadable_state_stops_the_polling_until_it_is_mended() -> None:
 
 
 async def test_a_fault_of_our_own_does_not_end_the_loop(caplog: pytest.LogCaptureFixture) -> None:
-    """MUST: the poll loop never ends by itself."""
+    """MUST P4: the poll loop never ends by itself."""
     polling = Polling()
     polling.source.answers.extend([ids(11), KeyError("oops"), ids(12)])
     polling.storing.append(ZeroDivisionError())
@@ -194,7 +194,7 @@ async def test_a_fault_of_our_own_does_not_end_the_loop(caplog: pytest.LogCaptur
 
 
 async def test_one_bad_update_stops_nobody_behind_it() -> None:
-    """MUST: an update nobody understands is kept and reported, and blocks nothing."""
+    """MUST I7: an update nobody understands is kept and reported, and blocks nothing."""
     polling = Polling()
     polling.source.answers.append([said("before", 11), update(12, message="broken"), None, said("after", 13)])
     await polling.run(5)
@@ -222,7 +222,7 @@ async def test_an_empty_poll_is_handed_over_and_moves_nothing() -> None:
 
 
 async def test_only_a_completed_poll_is_health() -> None:
-    """MUST: a state is POLLING only after a completed getUpdates."""
+    """MUST P5: a state is POLLING only after a completed getUpdates."""
     polling = Polling()
     polling.source.answers.append(FOREVER)
     await polling.run(10)
@@ -230,7 +230,7 @@ async def test_only_a_completed_poll_is_health() -> None:
 
 
 async def test_the_first_poll_does_not_wait_and_the_next_do() -> None:
-    """MUST: a state is POLLING only after a completed getUpdates."""
+    """MUST P5: a state is POLLING only after a completed getUpdates."""
     polling = Polling()
     await polling.run(30)
     assert [(timeout_s, at) for _, timeout_s, at in polling.source.asked] == [(0, 0), (25, 0), (25, 25)]
@@ -260,7 +260,7 @@ async def test_the_time_of_the_last_completed_poll_survives_troubles() -> None:
 
 
 async def test_a_conflict_is_never_fatal_and_never_tight() -> None:
-    """MUST: a 409 is never fatal and never tight."""
+    """MUST P6: a 409 is never fatal and never tight."""
     polling = Polling()
     polling.source.answers.extend([PollingConflict("Somebody else polls.")] * 6)
     async with polling.running(194):
@@ -272,7 +272,7 @@ async def test_a_conflict_is_never_fatal_and_never_tight() -> None:
 
 
 async def test_a_refused_token_is_a_state_and_is_tried_again_seldom() -> None:
-    """MUST: a refused token is a visible state, and polling stops."""
+    """MUST P7: a refused token is a visible state, and polling stops."""
     polling = Polling()
     polling.source.answers.extend([BadToken("The token is not accepted."), BadToken("Still not.")])
     async with polling.running(301):
@@ -282,7 +282,7 @@ async def test_a_refused_token_is_a_state_and_is_tried_again_seldom() -> None:
 
 
 async def test_a_token_refused_before_the_first_poll_is_the_same_state() -> None:
-    """MUST: a refused token is a visible state, and polling stops."""
+    """MUST P7: a refused token is a visible state, and polling stops."""
     polling = Polling()
     polling.source.who.append(BadToken("The token is not accepted."))
     async with polling.running(10):
@@ -300,7 +300,7 @@ async def test_a_flood_is_waited_out_exactly() -> None:
 
 
 async def test_failures_are_retried_for_ever_and_ever_slower() -> None:
-    """MUST: the poll loop never ends by itself."""
+    """MUST P4: the poll loop never ends by itself."""
     polling = Polling()
     polling.source.answers.extend([Ambiguous("502")] * 200)
     async with polling.running(3600):
@@ -311,7 +311,7 @@ async def test_failures_are_retried_for_ever_and_ever_slower() -> None:
 
 
 async def test_a_poll_that_hangs_is_given_up_and_the_transport_rebuilt() -> None:
-    """MUST: a deadline of our own ends a poll that hangs."""
+    """MUST P8: a deadline of our own ends a poll that hangs."""
     polling = Polling()
     polling.source.answers.extend([[], FOREVER, ids(11)])
     await polling.run(60)
@@ -329,7 +329,7 @@ async def test_a_rebuild_that_hangs_stops_nothing() -> None:
 
 
 async def test_two_minutes_without_a_poll_rebuild_the_transport() -> None:
-    """MUST: two minutes without one completed poll, and the transport is rebuilt."""
+    """MUST P9: two minutes without one completed poll, and the transport is rebuilt."""
     polling = Polling()
     polling.source.answers.extend([Unreachable("no")] * 100)
     await polling.run(400)
@@ -340,7 +340,7 @@ async def test_two_minutes_without_a_poll_rebuild_the_transport() -> None:
 
 @pytest.mark.parametrize("answer", [[], [said("same", 11)], [None]])
 async def test_a_server_that_answers_at_once_does_not_make_the_loop_spin(answer: list[Any]) -> None:
-    """MUST: no answer of any server makes the poll loop spin."""
+    """MUST P10: no answer of any server makes the poll loop spin."""
     polling = Polling()
     polling.source.instant = True
     polling.source.answers.extend([answer] * 1000)
@@ -385,7 +385,7 @@ async def test_only_changes_of_state_are_logged(caplog: pytest.LogCaptureFixture
 
 
 async def test_the_production_client_feeds_the_loop() -> None:
-    """MUST: store, commit, confirm, in that order."""
+    """MUST P1: store, commit, confirm, in that order."""
     server = Server()
     server.put("getUpdates", ok(ids(11)), refused(502, "Bad Gateway"), ok(ids(12)))
     clock = ManualClock()

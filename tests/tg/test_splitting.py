@@ -43,7 +43,7 @@ def test_cuts_are_made_where_a_reader_pauses(text: str, limit: int, parts: list[
     ["👍", "👍🏽", "👨\u200d👩\u200d👧", "🇩🇪", "e\u0301", "❤\ufe0f", "🏴\U000e0067\U000e0062\U000e007f"],
 )
 def test_no_character_is_parted(character: str) -> None:
-    """MUST: no part ends inside a character."""
+    """MUST M4: no part ends inside a character."""
     units = utf16_len(character)
     for extra in range(units):
         parts = texts(character * 6, 3 * units + extra)
@@ -52,13 +52,13 @@ def test_no_character_is_parted(character: str) -> None:
 
 
 def test_five_thousand_emoji_are_sent_whole() -> None:
-    """MUST: no part ends inside a character."""
+    """MUST M4: no part ends inside a character."""
     parts = split(render(Plain("😀" * 5000)))
     assert [utf16_len(part.text) for part in parts] == [4096, 4096, 1808]
 
 
 def test_a_code_block_cut_in_two_is_code_in_both() -> None:
-    """MUST: a code block cut in two is a code block in both parts, in the same language."""
+    """MUST M5: a code block cut in two is a code block in both parts, in the same language."""
     code = "\n".join(f"    line {number}" for number in range(600))
     parts = split(render(Markdown(f"Look:\n\n```python\n{code}\n```\n\nDone.")))
     assert len(parts) > 1
@@ -77,7 +77,7 @@ def test_a_code_block_that_fits_is_not_cut() -> None:
 
 
 def test_no_part_has_more_than_a_hundred_entities() -> None:
-    """MUST: every part stays within 4096 UTF-16 units and 100 entities."""
+    """MUST M6: every part stays within 4096 UTF-16 units and 100 entities."""
     parts = split(render(Markdown("`a` " * 250)))
     assert [len(part.entities) for part in parts] == [100, 100, 50]
 
@@ -85,7 +85,7 @@ def test_no_part_has_more_than_a_hundred_entities() -> None:
 @settings(deadline=None)  # the machine may be busy
 @given(source=DOCUMENTS, limit=st.integers(8, 60), most=st.integers(6, 12))
 def test_any_document_is_split_without_loss(source: str, limit: int, most: int) -> None:
-    """MUST: every part stays within 4096 UTF-16 units and 100 entities."""
+    """MUST M6: every part stays within 4096 UTF-16 units and 100 entities."""
     rendered = render(Markdown(source * 3))
     parts = split(rendered, limit, most)
     assert visible("".join(part.text for part in parts)) == visible(rendered.text)
@@ -122,7 +122,7 @@ def test_an_answer_of_four_parts_is_sent_in_full() -> None:
 
 
 def test_a_longer_answer_becomes_its_beginning_and_a_file() -> None:
-    """MUST: more than four parts become the first part and the whole answer as a file."""
+    """MUST R21: more than four parts become the first part and the whole answer as a file."""
     source = paragraphs(MOST_PARTS + 1)
     planned = plan(Markdown(source))
     (first,) = planned.parts
@@ -150,7 +150,7 @@ def test_emphasis_gives_way_before_an_answer_becomes_a_file() -> None:
     ],
 )
 def test_whatever_is_too_long_is_attached_as_it_was_written(body: Plain | Markdown | Styled, whole: str) -> None:
-    """MUST: more than four parts become the first part and the whole answer as a file."""
+    """MUST R21: more than four parts become the first part and the whole answer as a file."""
     planned = plan(body)
     assert planned.document == whole.encode()
     (first,) = planned.parts

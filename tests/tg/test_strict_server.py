@@ -66,7 +66,7 @@ class Strict:
 @settings(deadline=None, max_examples=60)  # each example starts a client
 @given(source=DOCUMENTS)
 def test_any_markdown_is_taken_as_it_was_rendered(source: str) -> None:
-    """MUST: Markdown becomes entities, never a parse error."""
+    """MUST R20: Markdown becomes entities, never a parse error."""
 
     async def send() -> None:
         strict = Strict()
@@ -121,7 +121,7 @@ async def test_a_picture_that_is_none_arrives_as_a_document() -> None:
 
 
 async def test_the_pace_keeps_within_the_limits_of_the_platform() -> None:
-    """MUST: at most 20 messages a minute in a group and 30 a second in all."""
+    """MUST M2: at most 20 messages a minute in a group and 30 a second in all."""
     strict = Strict(flood_control=True)
     group = strict.ann.create_group("Team", strict.bot)
     team = ChatId(str(group.id))
@@ -137,7 +137,7 @@ async def test_the_pace_keeps_within_the_limits_of_the_platform() -> None:
 
 
 async def test_everything_a_phone_can_do_is_read(tmp_path: Path) -> None:
-    """MUST: every kind of message yields an event."""
+    """MUST I1: every kind of message yields an event."""
     strict = Strict()
     ann = strict.ann
     await strict.poll()  # says which kinds of updates are wanted

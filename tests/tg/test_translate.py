@@ -76,7 +76,7 @@ def test_a_text_is_read_with_its_place_and_time() -> None:
 
 @pytest.mark.parametrize("kind", CONTENTS)
 def test_every_kind_of_file_becomes_an_attachment(kind: str) -> None:
-    """MUST: every kind of message yields an event."""
+    """MUST I1: every kind of message yields an event."""
     found = read_message(update(message=message(caption="look", **CONTENTS[kind])))
     assert found.text == "look"
     assert found.attachment is not None
@@ -97,7 +97,7 @@ def test_an_animation_is_not_mistaken_for_the_document_it_also_is() -> None:
 
 
 def test_the_name_of_a_document_leads_nowhere() -> None:
-    """MUST: a file name from the chat never leads out of the directory it is put in."""
+    """MUST I2: a file name from the chat never leads out of the directory it is put in."""
     found = read_message(update(message=message(**CONTENTS["document"]))).attachment
     assert found is not None
     assert found.name == "report.pdf"
@@ -105,7 +105,7 @@ def test_the_name_of_a_document_leads_nowhere() -> None:
 
 @pytest.mark.parametrize("kind", WITHOUT_FILE)
 def test_what_has_no_file_says_what_it_is(kind: str) -> None:
-    """MUST: every kind of message yields an event."""
+    """MUST I1: every kind of message yields an event."""
     content, words = WITHOUT_FILE[kind]
     assert read_message(update(message=message(**content))).text == words
 
@@ -131,7 +131,7 @@ def test_the_parts_of_an_album_share_its_name() -> None:
 
 
 def test_a_reply_shows_what_it_answers() -> None:
-    """MUST: replied-to text, partial quote and forward origin are visible."""
+    """MUST I3: replied-to text, partial quote and forward origin are visible."""
     original = {**message(text="before"), "from": BOT, "message_id": 3}
     found = read_message(said("yes", reply_to_message=original, quote={"text": "bef", "position": 0}))
     assert found.reply_to is not None
@@ -155,7 +155,7 @@ def test_a_message_in_a_topic_does_not_answer_the_message_that_opened_it() -> No
 
 
 def test_a_thread_of_replies_is_no_topic() -> None:
-    """MUST: thread_id only where there really is a topic."""
+    """MUST I4: thread_id only where there really is a topic."""
     assert read_message(said(chat=GROUP, message_thread_id=7)).place.thread is None
 
 
@@ -182,7 +182,7 @@ def test_a_reply_to_a_message_of_another_chat_is_not_mistaken_for_one_of_this_ch
     ],
 )
 def test_a_forwarded_message_names_its_origin(origin: Raw, shown: str) -> None:
-    """MUST: replied-to text, partial quote and forward origin are visible."""
+    """MUST I3: replied-to text, partial quote and forward origin are visible."""
     assert read_message(said(forward_origin=origin)).forwarded_from == shown
 
 
@@ -215,7 +215,7 @@ def test_a_live_location_that_moves_is_no_message() -> None:
     ],
 )
 def test_only_an_entity_that_names_the_bot_calls_it(text: str, entity: Raw, called: bool) -> None:
-    """MUST: a mention counts only as an entity of the bot's own name."""
+    """MUST I5: a mention counts only as an entity of the bot's own name."""
     assert read_message(said(text, entities=[entity])).mentions_bot is called
 
 
@@ -245,12 +245,12 @@ def test_the_caption_of_a_photo_can_call_the_bot() -> None:
     ],
 )
 def test_what_no_person_wrote_is_nobodys(author: Raw) -> None:
-    """MUST: anonymous administrators, channel posts and bots are never taken for a person."""
+    """MUST I6: anonymous administrators, channel posts and bots are never taken for a person."""
     assert isinstance(read(update(message=message(text="let me in", **{**author, "chat": GROUP}))), Ignorable)
 
 
 def test_a_post_of_a_channel_is_nobodys() -> None:
-    """MUST: anonymous administrators, channel posts and bots are never taken for a person."""
+    """MUST I6: anonymous administrators, channel posts and bots are never taken for a person."""
     post = {"message_id": 1, "chat": {"id": -5, "type": "channel", "title": "News"}, "date": NOON, "text": "news"}
     assert read(update(channel_post=post)) == Ignorable(read(said()).update, "channel_post")
 
@@ -356,7 +356,7 @@ def test_exactly_what_can_be_read_is_asked_for() -> None:
 
 
 def test_an_update_nobody_understands_is_kept_with_its_sender() -> None:
-    """MUST: an update nobody understands is kept and reported, and blocks nothing."""
+    """MUST I7: an update nobody understands is kept and reported, and blocks nothing."""
     found = read(update(teleport={"from": ANN, "text": "secret"}))
     assert isinstance(found, Unreadable)
     assert found.sender == "1001"
@@ -365,7 +365,7 @@ def test_an_update_nobody_understands_is_kept_with_its_sender() -> None:
 
 
 def test_the_skeleton_holds_nothing_anybody_wrote() -> None:
-    """MUST: a stranger's text is neither stored nor logged."""
+    """MUST I8: a stranger's text is neither stored nor logged."""
     found = read(update(teleport={"from": ANN, "text": "secret", "Tell secret": ["secret", "x"]}))
     assert isinstance(found, Unreadable)
     assert "secret" not in found.skeleton + found.reason
@@ -373,7 +373,7 @@ def test_the_skeleton_holds_nothing_anybody_wrote() -> None:
 
 
 def test_an_unreadable_update_of_an_anonymous_administrator_has_no_sender() -> None:
-    """MUST: anonymous administrators, channel posts and bots are never taken for a person."""
+    """MUST I6: anonymous administrators, channel posts and bots are never taken for a person."""
     found = read(update(message={"from": ANN, "sender_chat": GROUP, "date": "never"}))
     assert isinstance(found, Unreadable)
     assert found.sender is None
@@ -454,7 +454,7 @@ def storable(found: Inbound) -> bool:
 @settings(deadline=None)  # the machine may be busy
 @given(raw=spoiled_updates())
 def test_a_spoiled_update_is_read_or_kept_and_never_fails(raw: Any) -> None:
-    """MUST: an update nobody understands is kept and reported, and blocks nothing."""
+    """MUST I7: an update nobody understands is kept and reported, and blocks nothing."""
     found = read(raw)
     assert storable(found)
     if isinstance(found, InboundMessage | ButtonPress | ReactionChange):
@@ -465,7 +465,7 @@ def test_a_spoiled_update_is_read_or_kept_and_never_fails(raw: Any) -> None:
 @settings(deadline=None)  # the machine may be busy
 @given(raw=JSON | st.dictionaries(st.sampled_from(["update_id", *ALLOWED_UPDATES, "x"]), JSON))
 def test_anything_at_all_is_kept_and_never_fails(raw: Any) -> None:
-    """MUST: an update nobody understands is kept and reported, and blocks nothing."""
+    """MUST I7: an update nobody understands is kept and reported, and blocks nothing."""
     assert storable(read(raw))
 
 
@@ -481,7 +481,7 @@ def test_nesting_without_end_is_kept_and_never_fails() -> None:
 
 
 def test_an_unknown_file_kind_keeps_the_rest_of_a_batch_readable() -> None:
-    """MUST: an update nobody understands is kept and reported, and blocks nothing."""
+    """MUST I7: an update nobody understands is kept and reported, and blocks nothing."""
     found = [read(raw) for raw in (said("one"), update(message=message(voice="broken")), said("two"))]
     assert [type(one) for one in found] == [InboundMessage, Unreadable, InboundMessage]
 
