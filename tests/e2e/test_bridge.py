@@ -272,6 +272,16 @@ async def test_the_token_is_nowhere() -> None:
         assert TOKEN.partition(":")[2].encode() not in written + session.errors
 
 
+async def test_the_phone_offers_the_commands_and_status_answers() -> None:
+    async with World() as world:
+        ann = await world.friend("Ann")
+        await world.session()
+        await world.until(lambda: set(ann.commands()) == {"help", "status"}, "the menu")
+        ann.say("/status")
+        shown = await world.shows(ann, "You are: owner")
+        assert "Messages are being received" in shown.text
+
+
 async def test_probes_leave_no_trace() -> None:
     """MUST C11: nothing happens before notifications/initialized."""
     async with World() as world:

@@ -1,8 +1,10 @@
 """Bot commands: the few that the bridge answers itself. Every other `/word` is a message for Claude."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
 _COMMAND = re.compile(r"/([A-Za-z0-9_]{1,32})(?:@([A-Za-z0-9_]{1,64}))?(?:\s+(.*))?", re.DOTALL)
 """What Telegram marks as a command (source: Bot API, `MessageEntity` of type bot_command)."""
@@ -16,10 +18,12 @@ class BotCommand(StrEnum):
     STATUS = "status"
 
 
-MENU = {
-    BotCommand.HELP: "What this bot does",
-    BotCommand.STATUS: "Is the session listening?",
-}
+MENU: Mapping[str, str] = MappingProxyType(
+    {
+        BotCommand.STATUS.value: "Is the session listening?",
+        BotCommand.HELP.value: "What this bot does",
+    }
+)
 """What the phone's menu offers."""
 
 
