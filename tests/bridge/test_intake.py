@@ -17,7 +17,7 @@ from telegram_channel.bridge.intake import FRESH_S, Reception
 from telegram_channel.core.access import AccessState, Group, Policy, Role, Sender, with_group, with_sender
 from telegram_channel.core.health import BridgeState, HealthReport
 from telegram_channel.core.ids import BotId, ChatId, MessageId, PressId, PromptId, SenderId, UpdateId
-from telegram_channel.core.inbox import FetchState
+from telegram_channel.core.inbox import FetchState, Intake
 from telegram_channel.core.messages import (
     Batch,
     ButtonPress,
@@ -34,6 +34,7 @@ from telegram_channel.core.pairing_code import ENTROPY_BYTES, PairingCode
 from telegram_channel.core.permission import Behavior, PermissionRequest, Prompt, button_data
 from telegram_channel.errors import StateUnwritable
 from telegram_channel.storage.memory import MemoryDatabase, MemoryStore
+from telegram_channel.storage.memory_inbox import MemoryInbox
 from tests.chat import RecordingChat
 from tests.clock import ManualClock
 from tests.session import RecordingSession
@@ -42,6 +43,13 @@ from tests.values import message, photo, place
 ANN, BOB, EVE = "1001", "1002", "6666"
 GROUP = "-500"
 REQUEST = PermissionRequest("abcde", "Bash", "Run tests", '{"command": "pytest"}')
+
+
+class FullInbox(MemoryInbox):
+    """What can still be read and not be written any more."""
+
+    async def ingest(self, intake: Intake, cursor: UpdateId | None) -> None:
+        raise StateUnwritable("The disk is full.")
 
 
 @dataclass
@@ -54,6 +62,7 @@ class World:
     clock: ManualClock
     courier: Courier
     approvals: Approvals
+    commands: Commands
     reception: Reception
 
     async def take(self, *updates: Inbound, drained: bool = True) -> None:
@@ -106,8 +115,9 @@ def world(database: MemoryDatabase | None = None) -> World:
     async def facts(role: Role) -> StatusFacts:
         return StatusFacts(role, "project", BridgeState.POLLING, queued=3)
 
-    reception = Reception(store, chat, approvals, Commands(chat, facts), courier, clock)
-    return World(store, chat, session, clock, courier, approvals, reception)
+    commands = Commands(chat, facts)
+    reception = Reception(store, chat, approvals, commands, courier, clock)
+    return World(store, chat, session, clock, courier, approvals, commands, reception)
 
 
 async def test_an_allowed_message_is_stored_with_the_cursor() -> None:
@@ -229,9 +239,25 @@ async def test_a_question_button_becomes_an_event_for_admitted_people_only() -> 
     await here.admit((ANN, Role.SENDER))
     press = ButtonPress(UpdateId(1), place(ANN, ANN), PressId("p1"), "ask:0:1", MessageId("7"), "Later")
     stranger = replace(press, update=UpdateId(2), place=place(EVE, EVE), press=PressId("p2"))
+    await here.take()
     await here.take(press, stranger)
     assert [one.inbound for one in here.store.tables.inbox.values()] == [press]
     assert [answer.press for answer in here.chat.press_answers] == ["p1"]
+
+
+async def test_a_question_button_pressed_while_nobody_polled_is_pressed_again_or_not_at_all() -> None:
+    here = world()
+    await here.admit((ANN, Role.OWNER))
+    await here.take()
+    await here.clock.advance(FRESH_S + 1)
+    presses = [
+        ButtonPress(UpdateId(number), place(who, who), PressId(str(number)), "ask:0:1", MessageId("9"), "Deploy")
+        for number, who in enumerate((ANN, EVE), 1)
+    ]
+    await here.take(*presses)
+    assert not here.store.tables.inbox
+    assert [(one.chat, one.reply_to) for one in here.chat.sent] == [(ANN, "9")]
+    assert "“Deploy” came while I was offline" in here.chat.texts(ANN)[0]
 
 
 async def test_a_reaction_becomes_an_event() -> None:
@@ -284,6 +310,98 @@ async def test_what_the_last_process_knew_about_the_queue_counts_for_the_next() 
     await here.reception.resume()
     await here.take(message("yes abcde", 1))
     assert here.session.verdicts == [("abcde", Behavior.ALLOW)]
+
+
+async def test_a_batch_that_waited_for_the_disk_makes_nothing_fresh_that_came_meanwhile() -> None:
+    """MUST V2: an old answer from a backlog never approves."""
+    here = world()
+    await here.admit((ANN, Role.OWNER))
+    await here.take()
+    await here.prompt()
+    here.store.fault = StateUnwritable("The disk is full.")
+    batch = Batch((message("hello", 1),), UpdateId(9001), drained=True)
+    with pytest.raises(StateUnwritable):
+        await here.reception.take(batch)
+    await here.clock.advance(7200)
+    here.store.fault = None
+    await here.reception.take(batch)
+    await here.take(message("yes abcde", 2))
+    assert "does not count" in here.chat.texts(ANN)[-1]
+    found = await here.store.prompts.find("abcde")
+    assert found
+    assert found.is_open
+
+
+async def test_a_poll_that_was_answered_long_before_it_was_read_makes_nothing_fresh() -> None:
+    """MUST V2: an old answer from a backlog never approves."""
+    here = world()
+    await here.admit((ANN, Role.OWNER))
+    await here.prompt()
+    asked_at = here.clock.now()
+    await here.clock.advance(3600)  # the machine slept with the answer in its buffers
+    await here.reception.take(Batch((), None, drained=True, drained_at=asked_at))
+    await here.take(message("yes abcde", 1))
+    assert "does not count" in here.chat.texts(ANN)[-1]
+    assert here.reception.drained_at == here.clock.now()
+
+
+async def test_a_clock_that_was_set_back_makes_nothing_fresh() -> None:
+    """MUST V2: an old answer from a backlog never approves."""
+    here = world()
+    await here.admit((ANN, Role.OWNER))
+    await here.prompt()
+    await here.reception.take(Batch((), None, drained=True))
+    earlier = Reception(here.store, here.chat, here.approvals, here.commands, here.courier, ManualClock())
+    at = here.clock.now() + timedelta(minutes=30)
+    await here.store.health.publish(HealthReport(BridgeState.POLLING, 1, at, last_drained_at=at))
+    await earlier.resume()
+    await earlier.take(Batch((message("yes abcde", 1),), UpdateId(9001), drained=True))
+    await here.courier.settled()
+    assert "does not count" in here.chat.texts(ANN)[-1]
+
+
+async def test_what_is_to_be_said_about_a_batch_is_said_once_when_it_is_stored() -> None:
+    here = world()
+    await here.admit((ANN, Role.OWNER), (BOB, Role.SENDER))
+    updates = (message("yes zzzzz", 1), message("yes abcde", 2, sender=BOB, chat=BOB), message("/help", 3))
+    batch = Batch(updates, UpdateId(9003), drained=True)
+    inbox, here.store.inbox = here.store.inbox, FullInbox(here.store)
+    for _ in range(3):
+        with pytest.raises(StateUnwritable):
+            await here.reception.take(batch)
+    await here.courier.settled()
+    assert here.chat.sent == []
+    here.store.inbox = inbox
+    await here.reception.take(batch)
+    await here.courier.settled()
+    assert len(here.chat.texts(ANN)) == 2
+    assert len(here.chat.texts(BOB)) == 1
+
+
+async def test_people_who_talk_to_each_other_in_a_group_are_left_alone() -> None:
+    here = world()
+    await here.admit((ANN, Role.OWNER), group=Group(ChatId(GROUP), "team", here.clock.now()))
+    await here.take(message("no sorry", 1, chat=GROUP))
+    assert here.chat.sent == []
+    assert here.texts == []
+    await here.prompt()
+    await here.take(message("no abcde", 2, chat=GROUP))
+    assert here.chat.texts(GROUP) == ["Denied."]
+
+
+async def test_in_a_group_an_album_and_a_cut_paste_are_heard_whole() -> None:
+    """MUST I13: an album is one event."""
+    here = world()
+    people = (ANN, Role.OWNER), (BOB, Role.SENDER)
+    await here.admit(*people, group=Group(ChatId(GROUP), "team", here.clock.now()))
+    album = {"chat": GROUP, "album": "a"}
+    await here.take(message("@demo_bot these", 1, attachment=photo(1), mentions_bot=True, **album))
+    await here.take(message("", 2, attachment=photo(2), **album), message("", 3, sender=BOB, **album))
+    long = "@demo_bot " + "x" * 4000
+    await here.take(message(long, 4, chat=GROUP, mentions_bot=True))
+    await here.take(message("its end", 5, chat=GROUP), message("to all", 6, chat=GROUP, sender=BOB))
+    await here.take(message("lunch?", 7, chat=GROUP))
+    assert here.texts == ["@demo_bot these", "", long, "its end"]
 
 
 @pytest.mark.parametrize("who", [BOB, EVE])

@@ -5,6 +5,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -175,7 +176,7 @@ async def test_unreadable_state_stops_the_polling_until_it_is_mended() -> None:
     polling = Polling()
     polling.source.answers.append(ids(11))
     polling.storing.extend([StateUnreadable("The database is damaged.")] * 2)
-    async with polling.running(100):
+    async with polling.running(3):
         assert polling.states[-1] is BridgeState.STATE_BROKEN
         assert "damaged" in polling.health[-1].problem
         assert polling.source.offsets == [None]
@@ -211,10 +212,39 @@ async def test_a_batch_says_whether_there_was_more() -> None:
     assert [batch.cursor for batch in polling.batches] == [99, 198]
 
 
+class LateSource(Source):
+    """The answer is there in time, and read ten seconds after: the machine slept."""
+
+    async def fetch(self, offset: int | None, timeout_s: int) -> Sequence[Any]:
+        found = await super().fetch(offset, timeout_s)
+        await self._clock.sleep(10)
+        return found
+
+
+async def test_an_answer_that_was_read_late_says_nothing_about_the_time_since() -> None:
+    """MUST V2: an old answer from a backlog never approves."""
+    polling = Polling()
+    polling.source = LateSource(polling.clock)
+    polling.poller = Poller(
+        polling.source, polling._store, polling.health.append, polling.clock, jitter=lambda: 1.0, timeout_s=25
+    )
+    began_at = polling.clock.now()
+    await polling.run(50)
+    assert [batch.drained_at for batch in polling.batches] == [began_at, began_at + timedelta(seconds=35)]
+    assert polling.health[-1].last_drained_at == began_at + timedelta(seconds=35)
+
+
+async def test_a_single_update_for_whoever_is_in_a_hurry_may_not_be_the_only_one() -> None:
+    polling = Polling()
+    polling.source.answers.extend([ids(11), ids(12), ids(13, 14), Unreachable("The network is gone."), ids(15)])
+    await polling.run(5)
+    assert [batch.drained for batch in polling.batches] == [False, True, True, False]
+
+
 async def test_an_empty_poll_is_handed_over_and_moves_nothing() -> None:
     polling = Polling()
     await polling.run(2)
-    assert polling.batches == [Batch((), None, drained=True)]
+    assert polling.batches == [Batch((), None, drained=True, drained_at=ManualClock().now())]
     assert polling.source.offsets == [None, None]
 
 

@@ -6,6 +6,7 @@ to the courier, so that a slow chat holds up nobody. Every step may be repeated:
 committed comes again.
 """
 
+import asyncio
 import logging
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import Any, assert_never
 from telegram_channel.bridge.approvals import Approvals
 from telegram_channel.bridge.commands import Commands
 from telegram_channel.bridge.courier import Courier
+from telegram_channel.core import notices
 from telegram_channel.core.access import (
     AccessState,
     Admit,
@@ -23,7 +25,9 @@ from telegram_channel.core.access import (
     Refuse,
     admit,
     is_addressed,
+    may_address,
     may_approve,
+    role_in,
     with_group_moved,
 )
 from telegram_channel.core.asking import is_question_data
@@ -31,6 +35,7 @@ from telegram_channel.core.audit import AuditRow
 from telegram_channel.core.commands import start_payload
 from telegram_channel.core.ids import ChatId, EntryId, SenderId, UpdateId
 from telegram_channel.core.inbox import Fetch, FetchState, InboxEntry, Intake, QuarantinedUpdate
+from telegram_channel.core.joining import continues
 from telegram_channel.core.messages import (
     AttachmentKind,
     Batch,
@@ -45,6 +50,7 @@ from telegram_channel.core.messages import (
     ReactionChange,
     Unreadable,
 )
+from telegram_channel.core.outgoing import OutMessage
 from telegram_channel.core.pairing import Acceptance, NoCode, Paired, redeem_invitation, request_pairing
 from telegram_channel.core.permission import is_permission_data, parse_answer
 from telegram_channel.errors import StateError
@@ -56,6 +62,8 @@ FRESH_S = 60.0
 """An answer counts only if it cannot be older than this: the queue was seen empty that recently."""
 
 _BRIDGE = "bridge"
+_MOST_SPEAKERS = 200
+"""Of so many people in groups it is remembered what they said last."""
 
 
 @dataclass(slots=True)
@@ -66,6 +74,8 @@ class _Gathered:
     now: datetime
     state: AccessState
     bot_username: str
+    closed: frozenset[ChatId]
+    """Chats that could not be written to when the batch came."""
     entries: list[InboxEntry] = field(default_factory=list)
     quarantined: list[QuarantinedUpdate] = field(default_factory=list)
     errands: list[Coroutine[Any, Any, object]] = field(default_factory=list)
@@ -92,6 +102,11 @@ class Reception:
         self._courier = courier
         self._clock = clock
         self._drained_at: datetime | None = None
+        self._batch: Batch | None = None
+        """The batch that was taken last, and when it came."""
+        self._arrived_at = clock.now()
+        self._spoke: dict[tuple[ChatId, SenderId], InboxEntry] = {}
+        """What people said last in groups and was for the bot: the rest of it may follow."""
 
     async def resume(self) -> None:
         """Learn when the platform's queue was last seen empty by whoever polled before."""
@@ -110,30 +125,50 @@ class Reception:
             StateError: nothing may be confirmed; the same batch may be taken again.
         """
         now = self._clock.now()
-        unseen = set(await self._store.inbox.unseen([update.update for update in batch.updates]))
-        fresh = self._drained_at is not None and now - self._drained_at <= timedelta(seconds=FRESH_S)
-        bot = await self._chat.identity()
-        gathered = _Gathered(fresh, now, await self._store.access.read(), bot.username)
-        for update in batch.updates:
-            if update.update in unseen:
-                unseen.discard(update.update)
-                await self._treat_alone(update, gathered)
-        for chat in gathered.heard:
+        if batch is not self._batch:  # one that could not be stored comes again, perhaps hours later
+            self._batch, self._arrived_at = batch, now
+        # Together: each question alone would be one more wait for the store, before every message.
+        unseen_ids, state, bot, closed = await asyncio.gather(
+            self._store.inbox.unseen([update.update for update in batch.updates]),
+            self._store.access.read(),
+            self._chat.identity(),
+            self._closed(batch),
+        )
+        unseen = set(unseen_ids)
+        gathered = _Gathered(self._is_fresh(now), now, state, bot.username, closed)
+        try:
+            for update in batch.updates:
+                if update.update in unseen:
+                    unseen.discard(update.update)
+                    await self._treat_alone(update, gathered)
+            await self._commit(batch, gathered)
+        except BaseException:
+            for errand in gathered.errands:  # whatever is to be said is said once, when it is stored
+                errand.close()
+            raise
+        for errand in gathered.errands:
+            self._courier.post(errand)
+        if batch.drained:
+            self._drained_at = min(batch.drained_at or self._arrived_at, self._arrived_at)
+
+    async def _closed(self, batch: Batch) -> frozenset[ChatId]:
+        chats = tuple({update.place.chat for update in batch.updates if isinstance(update, InboundMessage)})
+        reasons = await asyncio.gather(*(self._store.closed_chats.reason(chat) for chat in chats))
+        return frozenset(chat for chat, reason in zip(chats, reasons, strict=True) if reason is not None)
+
+    def _is_fresh(self, now: datetime) -> bool:
+        """Whether what comes now cannot be old. A clock that was set back proves nothing."""
+        age = None if self._drained_at is None else now - self._drained_at
+        return age is not None and timedelta(0) <= age <= timedelta(seconds=FRESH_S)
+
+    async def _commit(self, batch: Batch, gathered: _Gathered) -> None:
+        for chat in gathered.heard & gathered.closed:
             await self._store.closed_chats.reopen(chat)
         if batch.updates:
             seen = tuple(update.update for update in batch.updates)
-            try:
-                await self._store.inbox.ingest(
-                    Intake(tuple(gathered.entries), tuple(gathered.quarantined), seen), batch.cursor
-                )
-            except BaseException:
-                for errand in gathered.errands:
-                    errand.close()
-                raise
-            for errand in gathered.errands:
-                self._courier.post(errand)
-        if batch.drained:
-            self._drained_at = now
+            await self._store.inbox.ingest(
+                Intake(tuple(gathered.entries), tuple(gathered.quarantined), seen), batch.cursor
+            )
 
     async def _treat_alone(self, update: Inbound, gathered: _Gathered) -> None:
         """One update; whatever is wrong with it concerns nobody else."""
@@ -157,7 +192,7 @@ class Reception:
                 if update.added and update.place.chat_kind is ChatKind.PRIVATE:
                     self._keep_if_admitted(update, gathered)
             case MembershipChange():
-                await self._membership(update)
+                await self._membership(update, gathered.state)
             case ChatMigration():
                 await self._migration(update, gathered)
             case Unreadable():
@@ -169,7 +204,7 @@ class Reception:
 
     async def _message(self, message: InboundMessage, gathered: _Gathered) -> None:
         place = message.place
-        addressed = await self._is_addressed(message, gathered.state)
+        addressed = await self._is_addressed(message, gathered)
         match admit(gathered.state, place, gathered.now, addressed=addressed):
             case Admit(role=role):
                 gathered.heard.add(place.chat)
@@ -179,20 +214,39 @@ class Reception:
                 if errand is not None:
                     gathered.errands.append(errand)
                 else:
-                    gathered.entries.append(_entry(message, gathered.now))
+                    self._keep(message, gathered)
             case Challenge() | Refuse():
                 await self._stranger(message, gathered)
 
-    async def _is_addressed(self, message: InboundMessage, state: AccessState) -> bool:
-        """Whether a group's message is for the bot; a correction is when the original was."""
-        group = state.groups.get(message.place.chat)
+    def _keep(self, message: InboundMessage, gathered: _Gathered) -> None:
+        entry = _entry(message, gathered.now)
+        gathered.entries.append(entry)
+        if message.place.chat_kind is ChatKind.GROUP:
+            speaker = (message.place.chat, message.place.sender)
+            self._spoke.pop(speaker, None)
+            self._spoke[speaker] = entry
+            if len(self._spoke) > _MOST_SPEAKERS:
+                del self._spoke[next(iter(self._spoke))]
+
+    async def _is_addressed(self, message: InboundMessage, gathered: _Gathered) -> bool:
+        """Whether a group's message is for the bot; a correction is when the original was.
+
+        Of an album or a paste that the phone cut, only the first part names the bot.
+        """
+        place = message.place
+        group = gathered.state.groups.get(place.chat)
         if group is None:
             return False
         if is_addressed(group, message):
             return True
         if message.edited:
-            return await self._store.inbox.find(message.place.chat, message.message) is not None
-        return may_approve(state, message.place.sender) and parse_answer(message.text) is not None
+            return await self._store.inbox.find(place.chat, message.message) is not None
+        before = self._spoke.get((place.chat, place.sender))
+        if before is not None and continues(before, _entry(message, gathered.now)):
+            return True
+        # "no sorry" looks like an answer, too: it is one only to a request that there is.
+        answer = parse_answer(message.text) if may_approve(gathered.state, place.sender) else None
+        return answer is not None and await self._store.prompts.find(answer.request_id) is not None
 
     async def _answered_here(self, message: InboundMessage, gathered: _Gathered) -> bool:
         """Whether it was an answer to a permission prompt. A correction never is one."""
@@ -200,7 +254,7 @@ class Reception:
             return False
         answer = parse_answer(message.text)
         return answer is not None and await self._approvals.answered_by_text(
-            message, answer, fresh=gathered.fresh, state=gathered.state
+            message, answer, fresh=gathered.fresh, state=gathered.state, post=gathered.errands.append
         )
 
     async def _stranger(self, message: InboundMessage, gathered: _Gathered) -> None:
@@ -228,9 +282,18 @@ class Reception:
 
     async def _press(self, press: ButtonPress, gathered: _Gathered) -> None:
         if is_permission_data(press.data):
-            await self._approvals.answered_by_press(press, fresh=gathered.fresh, state=gathered.state)
-        elif is_question_data(press.data) and self._keep_if_admitted(press, gathered):
-            gathered.errands.append(self._chat.answer_press(press.press, f"Sent: {press.label}"[:190]))
+            await self._approvals.answered_by_press(
+                press, fresh=gathered.fresh, state=gathered.state, post=gathered.errands.append
+            )
+        elif is_question_data(press.data) and gathered.fresh:
+            if self._keep_if_admitted(press, gathered):
+                gathered.errands.append(self._chat.answer_press(press.press, f"Sent: {press.label}"[:190]))
+        elif is_question_data(press.data) and role_in(gathered.state, press.place) is not None:
+            # It carries no time: nobody knows whether it still is what its sender wants.
+            place, say = press.place, notices.old_press(press.label)
+            gathered.errands.append(
+                self._chat.send(OutMessage(place.chat, say, place.thread, reply_to=press.message))
+            )
 
     def _keep_if_admitted(self, inbound: Deliverable, gathered: _Gathered) -> bool:
         """Store what an admitted sender did to a message of the bot."""
@@ -240,10 +303,11 @@ class Reception:
         gathered.entries.append(_entry(inbound, gathered.now))
         return True
 
-    async def _membership(self, change: MembershipChange) -> None:
+    async def _membership(self, change: MembershipChange, state: AccessState) -> None:
+        """Note whether a chat can be written to; of chats that are in no book nothing is kept."""
         if change.reachable:
             await self._store.closed_chats.reopen(change.place.chat)
-        else:
+        elif may_address(state, change.place.chat):
             await self._store.closed_chats.close(change.place.chat, "The bot was blocked or removed there.")
 
     async def _migration(self, migration: ChatMigration, gathered: _Gathered) -> None:

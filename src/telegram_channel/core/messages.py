@@ -177,3 +177,8 @@ class Batch:
     """The id to confirm up to and including, once everything is stored; None when nothing came."""
     drained: bool
     """Whether the platform had nothing more at that moment."""
+    drained_at: datetime | None = None
+    """A moment at which it had nothing more, and never a later one; None when only taking the batch can tell.
+
+    An answer may lie unread for hours, because the machine slept or this process was stopped.
+    """

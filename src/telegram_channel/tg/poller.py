@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any, NoReturn, Protocol, TypeVar
 
 from telegram_channel.core.health import (
@@ -51,6 +52,8 @@ anything was waiting. What comes after that is known to be fresh."""
 _DEADLINE_MARGIN_S = 15.0
 """What a poll may take beyond the server's own wait. The HTTP client gives up before that, if it can."""
 _IDENTITY_DEADLINE_S = 30.0
+_HURRY_S = 1.0
+"""The server takes 0.5 s between two calls with one offset for a hurry; ours are measured at this end."""
 _REBUILD_DEADLINE_S = 5.0
 
 
@@ -101,6 +104,8 @@ class Poller:
         self._health = PollHealth()
         self._me: BotIdentity | None = None
         self._offset: int | None = None
+        self._asked: tuple[int | None, float] | None = None
+        """The offset that was asked last, and when (monotonic seconds)."""
         self._unstored: Batch | None = None
         """Fetched, and not yet stored: nothing is fetched until it is."""
         self._last_ids: tuple[UpdateId, ...] = ()
@@ -154,6 +159,7 @@ class Poller:
                 if self._health.state is BridgeState.POLLING
                 else min(PROBE_TIMEOUT_S, self._timeout_s)
             )
+            asked_at, is_hurried = self._clock.now(), self._is_hurried()
             raw = await self._within(timeout_s + _DEADLINE_MARGIN_S, self._updates.fetch(self._offset, timeout_s))
         except TimeoutError:
             return "Telegram did not answer in time; trying again.", Failed(hung=True)
@@ -168,20 +174,31 @@ class Poller:
         except Exception as fault:
             _log.exception("a poll failed in an unexpected way")
             return f"A poll failed ({type(fault).__name__}); trying again.", Failed()
-        self._unstored = self._batch(raw, self._me)
         now = self._clock.now()
-        drained_at = now if self._unstored.drained else self._health.last_drained_at
+        # The server answers no later than it was asked to; the answer may be read hours after, if we slept.
+        answered_at = min(now, asked_at + timedelta(seconds=timeout_s))
+        self._unstored = self._batch(raw, self._me, answered_at, is_hurried=is_hurried)
+        drained_at = self._unstored.drained_at or self._health.last_drained_at
         self._health = replace(
             self._health, bot_username=self._me.username, last_poll_ok_at=now, last_drained_at=drained_at
         )
         return "", None
 
-    def _batch(self, raw: Sequence[Any], me: BotIdentity) -> Batch:
+    def _is_hurried(self) -> bool:
+        """Whether the same offset was asked a moment ago, by us or by whoever polled before: see `_batch`."""
+        now_s = self._clock.monotonic()
+        before, self._asked = self._asked, (self._offset, now_s)
+        return before is None or (before[0] == self._offset and now_s - before[1] < _HURRY_S)
+
+    def _batch(self, raw: Sequence[Any], me: BotIdentity, answered_at: datetime, *, is_hurried: bool) -> Batch:
         confirmable = [update for one in raw if (update := update_id_of(one)) is not None]
+        # Whoever is in a hurry is given a single update, however many wait (seen at the public server).
+        drained = len(raw) < UPDATES_PER_FETCH and not (is_hurried and len(raw) == 1)
         return Batch(
             updates=tuple(translate(one, me) for one in raw),
             cursor=confirmable[-1] if confirmable else None,
-            drained=len(raw) < UPDATES_PER_FETCH,
+            drained=drained,
+            drained_at=answered_at if drained else None,
         )
 
     def _report(self, state: BridgeState, problem: str) -> None:
