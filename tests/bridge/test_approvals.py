@@ -13,7 +13,7 @@ from telegram_channel.bridge.courier import Courier
 from telegram_channel.core.access import AccessState, Group, Role, Sender
 from telegram_channel.core.ids import BotId, ChatId, MessageId, PressId, PromptId, SenderId, SessionId, UpdateId
 from telegram_channel.core.messages import ButtonPress
-from telegram_channel.core.outgoing import Refused, Uncertain
+from telegram_channel.core.outgoing import Refused, Sent, Uncertain
 from telegram_channel.core.permission import Behavior, PermissionRequest, Prompt, parse_answer
 from telegram_channel.errors import StateUnwritable
 from telegram_channel.ports import SessionRecord
@@ -349,6 +349,32 @@ async def test_long_input_follows_the_card_as_a_file(office: Office) -> None:
     content = files[0].files[0].content
     assert content is not None
     assert command in content.decode()
+
+
+async def test_a_file_that_did_not_arrive_is_not_passed_over_in_silence() -> None:
+    """MUST V7: what does not fit a card goes whole into an attached file."""
+    office = await Office().open({ANN: Role.OWNER})
+    office.chat.will("send", Sent((MessageId("501"),)), Refused("The file is too large."))
+    await office.ask(PermissionRequest("abcde", "Bash", "", json.dumps({"command": "echo\n" * 2000})))
+    notice = office.chat.sent[-1]
+    assert (notice.chat, notice.reply_to) == (ANN, "501")
+    assert "look at the terminal" in office.chat.texts(ANN)[-1]
+
+
+async def test_a_verdict_counts_as_told_only_when_the_clients_pipe_has_it(office: Office) -> None:
+    """MUST V17: the process that asked tells its session, whichever process takes the answer."""
+    await office.ask()
+    office.session.reads.clear()
+    await office.press(ANN, ALLOW)
+    assert office.session.verdicts == [("abcde", Behavior.ALLOW)]
+    for _ in range(3):
+        await office.approvals.step()
+        await office.settled()
+    assert not (await office.prompt()).told_session
+    office.session.reads.set()
+    await office.settled()
+    assert (await office.prompt()).told_session
+    assert office.session.verdicts == [("abcde", Behavior.ALLOW)]
 
 
 async def test_a_card_that_was_not_remembered_is_closed_when_it_is_pressed(office: Office) -> None:

@@ -89,6 +89,18 @@ def test_many_downloads_do_not_hide_the_state_from_the_guard(places: Places, tmp
     assert "another name" in refused(hard, places)
 
 
+def test_a_full_cache_does_not_hide_the_key_beside_it_from_the_guard(places: Places, tmp_path: Path) -> None:
+    kube = places.home / ".kube"
+    for below in ("a", "z"):
+        (kube / below).mkdir(parents=True)
+        for number in range(2100):
+            (kube / below / str(number)).write_bytes(b"x")
+    (kube / "config").write_bytes(SECRET)
+    hard = tmp_path / "b.txt"
+    hard.hardlink_to(kube / "config")
+    assert "another name" in refused(hard, places)
+
+
 def test_a_circle_of_links_in_a_key_folder_ends(places: Places, tmp_path: Path) -> None:
     (places.home / ".ssh" / "again").symlink_to(places.home / ".ssh")
     path = tmp_path / "plot.txt"

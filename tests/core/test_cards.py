@@ -286,3 +286,24 @@ def test_a_closed_card_says_who_decided_and_how(prompt: Prompt, restarted: bool,
 def test_a_name_cannot_fake_the_outcome() -> None:
     text = outcome(replace(PROMPT, verdict=replace(ANN, by_name="Eve\n✓ Allowed by Ann\u202e"))).plain()
     assert text.split("\n")[-1] == "✓ Allowed by Eve␊✓ Allowed by Ann⟨U+202E⟩ (button)."
+
+
+def test_a_card_never_calls_whole_what_the_client_cut() -> None:
+    cut = "x" * 1700 + "⋯ 9000 code points elided ⋯" + "y" * 1700
+    shown = card(request("Bash", command=cut))
+    assert "Something may be missing" in own_words(shown.body)
+    assert "What Claude Code handed over is in the attached file" in own_words(shown.body)
+    assert "whole" not in own_words(shown.body)
+    assert utf16_len(shown.body.plain()) <= MOST_CARD_UNITS
+    raw = card(PermissionRequest("abcde", "Bash", "", "z" * 3_401))
+    assert "Something may be missing" in own_words(raw.body)
+    marked = card(request("Bash", command="echo ⋯ 12 code points elided ⋯ done"))
+    assert "Something may be missing" in own_words(marked.body)
+    assert "missing" not in own_words(card(request("Bash", command="x" * 3_000)).body)
+
+
+def test_letters_that_turn_a_line_around_are_pointed_out_where_it_is_carried_out() -> None:
+    assert "another order" in own_words(card(request("Bash", command="א; rm -rf / ; echo safe")).body)
+    assert "another order" in own_words(card(request("WebFetch", url="https://x.example/א")).body)
+    assert "another order" not in own_words(card(request("Write", file_path="/x", content="שלום")).body)
+    assert "another order" not in own_words(card(request("Bash", command="echo grüße 你好")).body)

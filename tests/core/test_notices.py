@@ -38,6 +38,9 @@ EVERY_NOTICE = [
     notices.unknown_request("zzzzz"),
     notices.unknown_card(),
     notices.old_answer(),
+    notices.old_press("Yes"),
+    notices.old_press(""),
+    notices.request_file_missing(),
     notices.already_decided(DECIDED),
     *(notices.already_decided(replace(PROMPT, closing=closing)) for closing in Closing),
 ]

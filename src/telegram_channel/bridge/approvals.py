@@ -7,10 +7,10 @@ taken over by the process that polls, and their cards say that an answer may hav
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import Any, assert_never
 
 from telegram_channel.bridge.cards import Cards
 from telegram_channel.bridge.courier import Courier
@@ -46,6 +46,11 @@ _LONGEST_PRESS_ANSWER = 200
 _UNWRITABLE_PAUSE_S = 1.0
 
 
+Errand = Coroutine[Any, Any, object]
+Post = Callable[[Errand], None]
+"""Starts an errand now, or later and at most once."""
+
+
 @dataclass(frozen=True, slots=True)
 class ApprovalRules:
     """How long prompts live and when those of others become ours."""
@@ -66,6 +71,8 @@ class _Reception:
     say: Styled
     refused: bool
     prompt: Prompt | None = None
+    old: bool = False
+    """Whether it waited so long that Telegram shows no answer to a press any more."""
 
 
 class Approvals:
@@ -96,6 +103,7 @@ class Approvals:
         self._rules = rules or ApprovalRules()
         self._cards = Cards(store, chat, clock, session.id if session else None, project)
         self._told: set[PromptId] = set()
+        self._telling: set[PromptId] = set()
         self._missed_since_s: dict[SessionId, float] = {}
         self._look_again_s = clock.monotonic()
 
@@ -112,9 +120,17 @@ class Approvals:
         self._courier.post(self._cards.send(prompt))
 
     async def answered_by_text(
-        self, message: InboundMessage, answer: TypedAnswer, *, fresh: bool, state: AccessState
+        self,
+        message: InboundMessage,
+        answer: TypedAnswer,
+        *,
+        fresh: bool,
+        state: AccessState,
+        post: Post | None = None,
     ) -> bool:
         """Take a typed answer. True: it was dealt with and its sender is told how; it is no message for Claude.
+
+        `post` starts what is to be said, now or when the answer is safely stored; without it, at once.
 
         Raises:
             StateError: nothing was decided; the same answer may be given again.
@@ -124,20 +140,24 @@ class Approvals:
         verdict = Verdict(answer.behavior, place.sender, place.sender_name, How.TEXT, message.sent_at)
         reception = await self._receive(prompt, verdict, fresh=fresh, state=state)
         say = reception.say if reception else notices.unknown_request(answer.request_id)
-        self._courier.post(
-            self._chat.send(OutMessage(place.chat, say, place.thread, reply_to=message.message, urgent=True))
-        )
+        said = self._chat.send(OutMessage(place.chat, say, place.thread, reply_to=message.message, urgent=True))
+        (post or self._courier.post)(said)
         return True
 
-    async def answered_by_press(self, press: ButtonPress, *, fresh: bool, state: AccessState) -> bool:
+    async def answered_by_press(
+        self, press: ButtonPress, *, fresh: bool, state: AccessState, post: Post | None = None
+    ) -> bool:
         """Take a press of a card's button. Always True: whatever is on a card is never for Claude.
+
+        `post` is as for `answered_by_text`.
 
         Raises:
             StateError: nothing was decided; the same press may be given again.
         """
         place = press.place
+        post = post or self._courier.post
         if role_in(state, place) is None:
-            self._courier.post(self._chat.answer_press(press.press))  # strangers are told nothing
+            post(self._chat.answer_press(press.press))  # strangers are told nothing
             return True
         answer = parse_button(press.data)
         prompt = await self._store.prompts.get(answer.prompt) if answer else None
@@ -146,17 +166,19 @@ class Approvals:
             verdict = Verdict(answer.behavior, place.sender, place.sender_name, How.BUTTON, self._clock.now())
             reception = await self._receive(prompt, verdict, fresh=fresh, state=state)
         if reception is None:
-            self._acknowledge(press, notices.unknown_card(), alert=True)
-            self._courier.post(self._cards.strip(place.chat, press.message))
+            post(self._acknowledged(press, notices.unknown_card(), alert=True))
+            post(self._cards.strip(place.chat, press.message))
             return True
-        self._acknowledge(press, reception.say, alert=reception.refused)
+        post(self._acknowledged(press, reception.say, alert=reception.refused))
+        if reception.old:
+            post(self._chat.send(OutMessage(place.chat, reception.say, place.thread, press.message, urgent=True)))
         if reception.prompt:
             self._courier.post(self._mend(reception.prompt, Card(place.chat, press.message)))
         return True
 
-    def _acknowledge(self, press: ButtonPress, say: Styled, *, alert: bool) -> None:
+    def _acknowledged(self, press: ButtonPress, say: Styled, *, alert: bool) -> Errand:
         text = utf16_prefix(say.plain(), _LONGEST_PRESS_ANSWER)
-        self._courier.post(self._chat.answer_press(press.press, text, alert=alert))
+        return self._chat.answer_press(press.press, text, alert=alert)
 
     async def _mend(self, prompt: Prompt, pressed: Card) -> None:
         """A copy that was sent but not remembered (a crash in between) is one, too: close it with the others."""
@@ -172,7 +194,7 @@ class Approvals:
             case Standing.NOT_APPROVER:
                 return _Reception(notices.not_approver(), refused=True)
             case Standing.OLD:
-                return _Reception(notices.old_answer(), refused=True)
+                return _Reception(notices.old_answer(), refused=True, old=True)
             case Standing.COUNTS if prompt:
                 return await self._settle(prompt.prompt, verdict)
             case _:
@@ -209,9 +231,16 @@ class Approvals:
             await self._say_to_session(prompt)
 
     async def _tell(self, prompt: Prompt) -> None:
-        """Answer the session, then remember that it was told."""
-        await self._say_to_session(prompt)
-        await self._store.prompts.mark_told(prompt.prompt)
+        """Answer the session, and remember that it was told once the client's pipe took it."""
+        if self._session is None or prompt.prompt in self._telling:
+            return
+        self._telling.add(prompt.prompt)
+        try:
+            await self._say_to_session(prompt)
+            await self._session.drained()
+            await self._store.prompts.mark_told(prompt.prompt)
+        finally:
+            self._telling.discard(prompt.prompt)
 
     async def _say_to_session(self, prompt: Prompt) -> None:
         """Write the verdict, once in the life of this process."""
@@ -266,7 +295,7 @@ class Approvals:
             taken_over_s = self._cards.orphans.get(prompt.prompt)
             if taken_over_s is not None and now - taken_over_s >= self._rules.ended_after_s:
                 await self._store.prompts.close(prompt.prompt, Closing.SESSION_ENDED)
-            elif prompt.session == mine and not prompt.cards:
+            elif prompt.session == mine and not prompt.cards and taken_over_s is None:
                 self._courier.post(self._cards.send(prompt))
 
     async def _take_over(self, uncleared: Iterable[Prompt]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
+from telegram_channel.core import notices
 from telegram_channel.core.access import Sender, approvers
 from telegram_channel.core.cards import CardText, card, outcome
 from telegram_channel.core.ids import ChatId, MessageId, PromptId, SessionId, private_chat
@@ -103,9 +104,11 @@ class Cards:
         if prompt and not prompt.is_open:
             await self.close_one(prompt, copy)
         elif text.attachment:
-            await self._deliver(
-                OutMessage(copy.chat, Plain(""), reply_to=copy.message, files=(text.attachment,), urgent=True)
-            )
+            whole = OutMessage(copy.chat, Plain(""), reply_to=copy.message, files=(text.attachment,), urgent=True)
+            if not await self._deliver(whole):  # the card speaks of it: nobody may decide without knowing
+                await self._deliver(
+                    OutMessage(copy.chat, notices.request_file_missing(), reply_to=copy.message, urgent=True)
+                )
 
     async def _deliver(self, message: OutMessage) -> Sequence[MessageId] | None:
         """What arrived of a message; nothing known, but perhaps something, is empty; certainly nothing is None."""

@@ -6,6 +6,7 @@ descriptor, so nothing can be swapped in between.
 
 import os
 import stat
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -126,9 +127,9 @@ def _within(folder: Path, skipped: Path) -> Iterator[Identity]:
     Links to files are followed, links to other folders are not: they could lead round in a circle.
     """
     left = _MOST_PROTECTED
-    waiting = [folder]
+    waiting = deque([folder])
     while waiting and left:
-        path = waiting.pop()
+        path = waiting.popleft()  # level by level: keys lie near the top, caches fill what is below
         try:
             status = path.stat()
             if stat.S_ISDIR(status.st_mode):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePath
 from typing import Any
+from weakref import WeakValueDictionary
 
 from telegram_channel.bridge.attachments import fetch
 from telegram_channel.bridge.proof import given_to, mark_answered, mark_read
@@ -19,7 +20,8 @@ from telegram_channel.bridge.replies import Places, load_files, told, told_of_ch
 from telegram_channel.core.access import may_address
 from telegram_channel.core.ids import ChatId, FileRef, MessageId, SessionId, ThreadId
 from telegram_channel.core.inbox import InboxEntry
-from telegram_channel.core.outgoing import ButtonRows, OutMessage, Refused, SendOutcome, Sent
+from telegram_channel.core.outgoing import ButtonRows, OutFile, OutMessage, Refused, SendOutcome, Sent
+from telegram_channel.core.permission import Card
 from telegram_channel.core.text import Body, Markdown, Plain, utf16_len
 from telegram_channel.core.tooling import (
     BUTTONS,
@@ -41,6 +43,10 @@ from telegram_channel.ports import Chat, Clock, Store, ToolResult, ToolSpec
 
 _log = logging.getLogger(__name__)
 
+_NOT_TO_BE_SENT = (
+    "Nothing was sent, because it holds the bot's token: whoever has that can read and answer everything. "
+    "Leave it out, and tell the operator where you found it."
+)
 _MOST_EDITED_UNITS = 4096
 """Text of one message in UTF-16 units (source: Bot API, `editMessageText`)."""
 
@@ -92,9 +98,11 @@ class Tools:
         self._places = places
         self._patience_s = patience_s
         self._unavailable: str | None = None
+        self._secret = ""
         self._connection: tuple[Store, Chat] | None = None
         self._known = asyncio.Event()
-        self._turns: dict[str, asyncio.Lock] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """One for each chat and file; a lock lives as long as somebody holds or waits for it."""
 
     @property
     def unavailable(self) -> str | None:
@@ -108,6 +116,10 @@ class Tools:
             self._known.set()
         elif self._connection is None:
             self._known.clear()
+
+    def never_send(self, token: str) -> None:
+        """Refuse everything in which the secret part of this token stands as it is."""
+        self._secret = token.partition(":")[2]
 
     def connect(self, store: Store, chat: Chat) -> None:
         """From now on calls are carried out, unless `unavailable` says otherwise."""
@@ -168,7 +180,8 @@ class Tools:
             entered = await self._enter(call, chat_id, reply_to)
             if not text.strip() and not files:
                 raise ToolError("reply needs a text, or files: an empty message cannot be sent.")
-            loaded = await asyncio.to_thread(load_files, files, self._places) if files else ()
+            loaded = await asyncio.to_thread(self._load, files) if files else ()
+            self._refuse_secret(text, *(button.label for row in buttons for button in row))
             message = OutMessage(chat_id, _body(text, format), entered.thread, reply_to, loaded, buttons)
             sending = self._hand_over(call.chat.send(message))
         outcome = await sending
@@ -195,6 +208,8 @@ class Tools:
     ) -> ToolResult:
         async with self._turn(chat_id):
             await self._enter(call, chat_id)
+            await self._refuse_card(call, Card(chat_id, message_id))
+            self._refuse_secret(text)
             if not text.strip():
                 raise ToolError("edit_message needs a text: a message cannot be made empty.")
             if format is Format.TEXT and utf16_len(text) > _MOST_EDITED_UNITS:
@@ -206,6 +221,22 @@ class Tools:
         outcome = await editing
         await self._note_closed(call, chat_id, outcome)
         return told_of_change(outcome, f"edited (message_id {message_id})")
+
+    def _load(self, paths: Sequence[PurePath]) -> tuple[OutFile, ...]:
+        files = load_files(paths, self._places)
+        if self._secret and any(self._secret.encode() in (file.content or b"") for file in files):
+            raise ToolError(_NOT_TO_BE_SENT)
+        return files
+
+    def _refuse_secret(self, *texts: str) -> None:
+        if self._secret and any(self._secret in text for text in texts):
+            raise ToolError(_NOT_TO_BE_SENT)
+
+    async def _refuse_card(self, call: _Call, card: Card) -> None:
+        """What a person is asked to allow is not Claude's to reword."""
+        asked = (*await call.store.prompts.open_prompts(), *await call.store.prompts.uncleared())
+        if any(card in prompt.cards for prompt in asked):
+            raise ToolError("That message is a permission card, which nobody can edit: send a reply instead.")
 
     async def _download(self, call: _Call, file_id: FileRef) -> ToolResult:
         async with self._turn(f"file {file_id}"):

@@ -2,9 +2,12 @@
 
 What Claude or a file wrote stands only inside code blocks and quotes, with everything invisible spelled out,
 so that it can fake no line of the card. What does not fit is left out visibly and goes, whole, into a file.
+What the client itself left out can be shown by nobody, so the card says that it is missing.
 """
 
 import json
+import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -23,6 +26,15 @@ _MOST_INLINE_UNITS = 200
 """Longer values get a block of their own."""
 _GAP_UNITS = 80
 """Room for the line that says how much was left out of a block."""
+_WHOLE_CODE_POINTS = 3_400
+"""Of a longer field the client hands over the beginning and the end only (source: channel contract)."""
+_LEFT_OUT = re.compile(r"⋯ \d+ code points elided ⋯")
+"""What the client puts in between."""
+_SHORTENED = (
+    "\n⚠️ Something may be missing, here and in any file: Claude Code hands over only the beginning and the end of "
+    "what is long. The terminal shows all of it."
+)
+_REORDERED = "\n⚠️ It holds letters that are written from right to left, so parts of it may appear in another order."
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +84,32 @@ def _shown(request: PermissionRequest, project: str) -> tuple[tuple[Span, ...], 
         top += [Span("\n"), Span(visible_line(request.description, _MOST_DESCRIPTION_UNITS), Style.QUOTE)]
     whole = _fits(request.tool_name, _MOST_TOOL_UNITS) and _fits(request.description, _MOST_DESCRIPTION_UNITS)
     blocks = _blocks(request)
-    note = f"\nThe whole request is in the attached file {_file_name(request)}."
+    what, warnings = "The whole request", []
+    if _is_shortened(request):
+        what, warnings = "What Claude Code handed over", [Span(_SHORTENED, Style.BOLD)]
+    if any(_is_reordered(block) for block in blocks):
+        warnings.append(Span(_REORDERED, Style.BOLD))
+    note = f"\n{what} is in the attached file {_file_name(request)}."
     ending_units = 100  # the line that says how to answer, with its empty line
-    room = MOST_CARD_UNITS - ending_units - _units(top) - utf16_len(note)
+    room = MOST_CARD_UNITS - ending_units - _units([*top, *warnings]) - utf16_len(note)
     rendered = [span for block in blocks for span in _rendered(block)]
     if _units(rendered) > room:
         whole = False
         rendered = _shortened(blocks, room)
-    return (*top, *rendered, *(() if whole else (Span(note, Style.ITALIC),))), whole
+    return (*top, *rendered, *(() if whole else (Span(note, Style.ITALIC),)), *warnings), whole
+
+
+def _is_shortened(request: PermissionRequest) -> bool:
+    """Whether the client may have left something out before we saw it."""
+    fields = _fields(request.input_preview)
+    texts = [request.input_preview] if fields is None else [text for text in fields.values() if isinstance(text, str)]
+    return any(len(text) > _WHOLE_CODE_POINTS or _LEFT_OUT.search(text) for text in texts)
+
+
+def _is_reordered(block: _Block) -> bool:
+    """Whether what is carried out may look different from what it is: phones turn such letters around."""
+    is_carried_out = block.label in _ONE_LINE or block.language in ("bash", "powershell")
+    return is_carried_out and any(unicodedata.bidirectional(char) in ("R", "AL") for char in block.text)
 
 
 def _fits(text: str, units: int) -> bool:

@@ -195,9 +195,25 @@ def unknown_card() -> Styled:
     return styled("Nobody knows this request any more. Nothing was decided.")
 
 
+def request_file_missing() -> Styled:
+    """For an approver whose card speaks of a file that is not known to have arrived."""
+    return styled(
+        "⚠️ The file with all of this request may not have arrived. Please look at the terminal before you allow it."
+    )
+
+
 def old_answer() -> Styled:
     """For an answer that waited at Telegram while nobody polled."""
     return styled("That answer came while I was offline, so it does not count. Please answer again.")
+
+
+def old_press(label: str) -> Styled:
+    """For a press of one of Claude's buttons that waited at Telegram while nobody polled."""
+    return styled(
+        "A press of “",
+        visible_line(label, _LONGEST_NAME) or "a button",
+        "” came while I was offline, so it does not count. Please press again.",
+    )
 
 
 def already_decided(prompt: Prompt) -> Styled:
