@@ -5,15 +5,17 @@ from dataclasses import dataclass, replace
 import pytest
 
 from telegram_channel.bridge.activity import Activity
+from telegram_channel.bridge.admin import remove
 from telegram_channel.bridge.delivery import Delivery, DeliveryRules
-from telegram_channel.core.ids import BotId, EntryId
+from telegram_channel.core.access import AccessState, Role, Sender, with_sender
+from telegram_channel.core.ids import BotId, EntryId, SenderId
 from telegram_channel.core.inbox import DeliveryState, InboxEntry, Intake, Move, RedeliveryRules
 from telegram_channel.errors import StateUnwritable
 from telegram_channel.storage.memory import MemoryDatabase, MemoryStore
 from tests.chat import RecordingChat
 from tests.clock import ManualClock
 from tests.session import RecordingSession
-from tests.values import entry, message
+from tests.values import entry, message, photo
 from tests.waiting import eventually, running
 
 RULES = DeliveryRules(redelivery=RedeliveryRules(redeliver_after_s=100))
@@ -55,6 +57,8 @@ class World:
 def world(database: MemoryDatabase | None = None, session: str = "session-1") -> World:
     clock = ManualClock()
     store = MemoryStore(BotId("900"), database, clock.now)
+    ann = Sender(SenderId("1001"), Role.SENDER, "Ann", clock.now(), "allow", welcomed=True)
+    store.tables.book = with_sender(AccessState(), ann)
     recorder, chat, activity = RecordingSession(session), RecordingChat(), Activity(clock)
     return World(store, recorder, chat, clock, activity, Delivery(store, recorder, chat, clock, activity, RULES))
 
@@ -198,3 +202,34 @@ async def test_a_backlog_is_given_completely(count: int) -> None:
     async with running(here.delivery.run()):
         await eventually(lambda: len(here.session.events) >= count)
     assert here.session.contents == [str(number) for number in range(1, count + 1)]
+
+
+async def test_somebody_who_was_put_out_is_not_heard_afterwards_and_is_told_nothing() -> None:
+    """MUST A9: outbound is decided by the same book as inbound."""
+    here = world()
+    await here.receive("given before")
+    async with running(here.delivery.run()):
+        await eventually(lambda: here.states_are("emitted"))
+        here.session.is_ready.clear()
+    await here.receive("still waiting")
+    await remove(here.store.access, SenderId("1001"), here.clock.now())
+    here.session.is_ready.set()
+    async with running(here.delivery.run()):
+        await eventually(lambda: here.entries[1].state is DeliveryState.EXPIRED)
+        for _ in range(3):
+            await here.pass_time(101)
+            await here.clock.settle()
+    assert here.session.contents[0] == "given before"
+    assert "still waiting" not in here.session.contents
+    assert here.chat.sent == []
+
+
+async def test_a_text_passes_any_number_of_photos_that_wait_for_their_files() -> None:
+    """MUST I15: a message is never delayed by another message's download."""
+    here = world()
+    for number in range(1, 302):
+        said = message("", number, attachment=photo(number)) if number < 301 else message("a text", number)
+        one = entry(said, number, entry=EntryId(0), stored_at=here.clock.now())
+        await here.store.inbox.ingest(Intake((one,), seen=(one.update,)), one.update)
+    async with running(here.delivery.run()):
+        await eventually(lambda: here.session.contents == ["a text"])

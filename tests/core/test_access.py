@@ -15,6 +15,7 @@ from telegram_channel.core.access import (
     Admit,
     Challenge,
     Group,
+    Invitation,
     PendingPairing,
     Policy,
     Refusal,
@@ -25,6 +26,7 @@ from telegram_channel.core.access import (
     admit,
     approvers,
     is_addressed,
+    is_in_book,
     may_address,
     may_approve,
     role_in,
@@ -285,6 +287,16 @@ def test_putting_somebody_out_forgets_them_everywhere() -> None:
     assert after.groups[TEAM].senders == frozenset()
     assert after.pending == ()
     assert role_in(after, place(TEAM, BOB)) is None
+    assert is_in_book(state, BOB)
+    assert not is_in_book(after, BOB)
+
+
+def test_nobody_who_was_invited_as_less_becomes_the_first_owner_after_everybody_was_put_out() -> None:
+    link = Invitation("hash", "salt", Role.SENDER, NOON, NOON + timedelta(hours=1))
+    state = replace(book(person(ANN), person(BOB)), invitations=(link,))
+    assert without_sender(state, BOB).invitations == (link,)
+    assert without_sender(without_sender(state, BOB), ANN).invitations == ()
+    assert without_sender(replace(AccessState(), invitations=(link,)), ANN).invitations == (link,)
 
 
 def test_a_group_keeps_its_rules_when_it_becomes_a_supergroup() -> None:

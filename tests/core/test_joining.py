@@ -53,6 +53,12 @@ def test_messages_of_others_pass_an_album_that_may_not_be_complete() -> None:
     assert numbers([part, stranger]) == [[3]]
 
 
+def test_a_clock_that_was_set_back_holds_up_nobody() -> None:
+    early = [entry(number=1, stored_at=later(3600)), album_part(2, stored_at=later(3600))]
+    assert numbers(early) == [[1], [2]]
+    assert assemble(early, later(0), RULES).look_again_at is None
+
+
 def test_a_paste_that_the_phone_cut_is_one_event() -> None:
     """MUST I14: a paste that the phone cut in parts is one event."""
     parts = [entry(message(LONG, 1), 1), entry(message("the end", 2, sent_at=later(1)), 2, stored_at=later(1))]

@@ -588,7 +588,9 @@ class Pairing(RuleBasedStateMachine):
     @rule(sender=senders)
     def the_operator_removes(self, sender: SenderId) -> None:
         self.state = without_sender(self.state, sender)
-        self.people.pop(sender, None)
+        if self.people.pop(sender, None) and not self.people:
+            self.spent += self.invitations
+            self.invitations.clear()
         self._spend(sender)
 
     @rule(policy=st.sampled_from(Policy))

@@ -1,5 +1,8 @@
 """From the inbox into the session: in order per chat, EMITTED only once the client's pipe took it.
 
+That an event is about to be written is stored before, so that whoever finds it STORED after a crash knows
+that the session may have it, and says so.
+
 One loop owns every step of an event after it was stored: it gives stored entries to the session, gives
 unproven ones once more (after a new handshake, or when an idle session shows no sign of reading), and
 then says so in the chat, once. It runs in the process that polls.
@@ -13,6 +16,7 @@ from datetime import datetime, timedelta
 
 from telegram_channel.bridge.activity import Activity
 from telegram_channel.core import notices
+from telegram_channel.core.access import is_in_book, may_address
 from telegram_channel.core.events import event_for
 from telegram_channel.core.ids import ChatId
 from telegram_channel.core.inbox import (
@@ -49,14 +53,24 @@ class Delivery:
     """Gives stored messages to the session of this process."""
 
     def __init__(
-        self, store: Store, session: Session, chat: Chat, clock: Clock, activity: Activity, rules: DeliveryRules
+        self,
+        store: Store,
+        session: Session,
+        chat: Chat,
+        clock: Clock,
+        activity: Activity,
+        rules: DeliveryRules,
+        *,
+        process_began_at: datetime | None = None,
     ) -> None:
+        """What this session was given since `process_began_at` needs no new handshake to be known: it had one."""
         self._store = store
         self._session = session
         self._chat = chat
         self._clock = clock
         self._activity = activity
         self._rules = rules
+        self._process_began_at = process_began_at
         self._noticing: dict[ChatId, asyncio.Task[None]] = {}
         self._overdue_at: datetime | None = None
         """When an event may be overdue, None when nothing waits for a proof: no need to ask before."""
@@ -74,6 +88,7 @@ class Delivery:
                 look_again_at = await self._step()
             except StateUnwritable as error:
                 _log.warning("delivery waits: %s", error.explained())
+                self._look_after(_UNWRITABLE_PAUSE_S)  # what was overdue may not have been treated
                 await self._clock.sleep(_UNWRITABLE_PAUSE_S)
                 continue
             seen = await self._store.wait_for_change(seen, self._seconds_until(look_again_at))
@@ -85,11 +100,16 @@ class Delivery:
 
     async def _take_over(self) -> None:
         """A new handshake: whatever an earlier process gave without proof is given once more."""
-        again, twice = orphaned(await self._store.inbox.unproven())
+        again, twice = orphaned([one for one in await self._store.inbox.unproven() if not self._is_ours(one)])
         await self._store_again(again)
         self._overdue_at = self._clock.now()
         if again or twice:
             _log.info("took over: %d events are given again, %d were given twice already", len(again), len(twice))
+
+    def _is_ours(self, entry: InboxEntry) -> bool:
+        """Whether this very process gave it, before its flows had to begin anew."""
+        began_at, given_at = self._process_began_at, entry.emitted_at
+        return bool(began_at and given_at and entry.session == self._session.id and given_at >= began_at)
 
     async def _step(self) -> datetime | None:
         """Everything that can be done now; returns when to look again."""
@@ -115,15 +135,23 @@ class Delivery:
         await self._treat_overdue(late)
 
     async def _emit_due(self) -> datetime | None:
+        at_once = _AT_ONCE
         while True:
-            entries = await self._store.inbox.due(_AT_ONCE)
-            assembly = assemble(entries, self._clock.now(), self._rules.joining)
-            if not assembly.ready:
+            entries, state = await asyncio.gather(self._store.inbox.due(at_once), self._store.access.read())
+            welcome = [one for one in entries if is_in_book(state, one.inbound.place.sender)]
+            if len(welcome) < len(entries):
+                await self._drop([one for one in entries if not is_in_book(state, one.inbound.place.sender)])
+            assembly = assemble(welcome, self._clock.now(), self._rules.joining)
+            if assembly.ready:
+                await self._emit(assembly.ready)
+            if len(entries) < at_once:
                 return assembly.look_again_at
-            await self._emit(assembly.ready)
+            if not assembly.ready:  # all of these wait for something; what is behind them need not
+                at_once *= 2
 
     async def _emit(self, parcels: Sequence[Parcel]) -> None:
         """Write the parcels to the session and, once the client's pipe has them, say so in the store."""
+        await self._begin(parcels)
         given: list[InboxEntry] = []
         for parcel in parcels:
             try:
@@ -135,20 +163,42 @@ class Delivery:
             await self._session.emit(event)
             given.extend(parcel.entries)
         await self._session.drained()
-        if not given:
-            return
-        now = self._clock.now()
-        self._look_after(self._rules.redelivery.redeliver_after_s)
+        if given:
+            self._look_after(self._rules.redelivery.redeliver_after_s)
+            await self._remember(given)
+
+    async def _begin(self, parcels: Sequence[Parcel]) -> None:
+        """Store that the session is about to be given these: after a crash nobody knows whether it was."""
+        new = tuple(entry.entry for parcel in parcels for entry in parcel.entries if entry.emitted_at is None)
+        if new:
+            await self._store.inbox.advance([Move(new, (DeliveryState.STORED,), emitted_at=self._clock.now())])
+
+    async def _remember(self, given: Sequence[InboxEntry]) -> None:
+        """Store that the pipe has them. A full disk must not make us give them again: it is tried until it works."""
+        move = Move(
+            tuple(entry.entry for entry in given),
+            (DeliveryState.STORED,),
+            DeliveryState.EMITTED,
+            session=self._session.id,
+            emitted_at=self._clock.now(),
+        )
+        said = False
+        while True:
+            try:
+                await self._store.inbox.advance([move])
+            except StateUnwritable as error:
+                if not said:
+                    _log.warning("delivery waits: %s", error.explained())
+                said = True
+                await self._clock.sleep(_UNWRITABLE_PAUSE_S)
+            else:
+                return
+
+    async def _drop(self, entries: Sequence[InboxEntry]) -> None:
+        """Whoever was put out before their words could be given is not heard any more."""
+        _log.info("%d messages of people who were put out are dropped", len(entries))
         await self._store.inbox.advance(
-            [
-                Move(
-                    tuple(entry.entry for entry in given),
-                    (DeliveryState.STORED,),
-                    DeliveryState.EMITTED,
-                    session=self._session.id,
-                    emitted_at=now,
-                )
-            ]
+            [Move(tuple(entry.entry for entry in entries), (DeliveryState.STORED,), DeliveryState.EXPIRED)]
         )
 
     async def _quarantine(self, parcel: Parcel) -> None:
@@ -198,9 +248,10 @@ class Delivery:
         """
         last = entries[-1]
         try:
-            await self._chat.send(
-                OutMessage(chat, notices.unread(len(entries)), last.inbound.place.thread, reply_to=last.message)
-            )
+            if may_address(await self._store.access.read(), chat):
+                await self._chat.send(
+                    OutMessage(chat, notices.unread(len(entries)), last.inbound.place.thread, reply_to=last.message)
+                )
             await self._store.inbox.advance(
                 [Move(tuple(entry.entry for entry in entries), (DeliveryState.EMITTED,), noticed=True)]
             )

@@ -269,6 +269,11 @@ def role_in(state: AccessState, place: Place) -> Role | None:
     return Role.SENDER if group is not None and place.sender in group.senders else None
 
 
+def is_in_book(state: AccessState, sender: SenderId) -> bool:
+    """Whether this person is let in anywhere at all, as a sender of their own or by some group."""
+    return sender in state.senders or any(sender in group.senders for group in state.groups.values())
+
+
 def may_address(state: AccessState, chat: ChatId) -> bool:
     """Whether Claude may write to this chat: outbound is decided by the same book as inbound."""
     return chat in state.groups or SenderId(chat) in state.senders
@@ -312,10 +317,16 @@ def with_sender(state: AccessState, person: Sender) -> AccessState:
 
 
 def without_sender(state: AccessState, sender: SenderId) -> AccessState:
-    """Forget somebody everywhere: the allowlist, every group, and what they asked for."""
+    """Forget somebody everywhere: the allowlist, every group, and what they asked for.
+
+    Open invitations go with the last person: the next one in becomes the owner, and nobody who was
+    invited as less may be that.
+    """
+    left = {key: one for key, one in state.senders.items() if key != sender}
     return replace(
         state,
-        senders=MappingProxyType({key: one for key, one in state.senders.items() if key != sender}),
+        senders=MappingProxyType(left),
+        invitations=state.invitations if left or not state.senders else (),
         groups=MappingProxyType(
             {
                 chat: replace(group, senders=group.senders - {sender}) if sender in group.senders else group

@@ -104,9 +104,9 @@ def event_for(entries: Sequence[InboxEntry]) -> ChannelEvent:
             meta |= {"kind": "reaction", "reaction": emoji}
         case _:
             assert_never(inbound)
-    if first.redelivered:
+    if first.may_be_known:
         meta["redelivered"] = "true"
-    return ChannelEvent(_printable(content), {key: _printable(value) for key, value in meta.items() if value})
+    return ChannelEvent(_quoted(content), {key: _quoted(value) for key, value in meta.items() if value})
 
 
 def _about(place: Place, message: str, at: datetime) -> dict[str, str]:
@@ -217,6 +217,17 @@ def _stand_in(message: InboundMessage) -> str:
         return "[empty message]"
     word = _WORDS.get(attachment.kind, attachment.kind.value)
     return f"[{word}: {attachment.name}]" if attachment.name else f"[{word}]"
+
+
+_TAG = re.compile(r"<(?=\s*/?\s*(channel|system-reminder)\b)", re.IGNORECASE)
+
+
+def _quoted(text: str) -> str:
+    """Somebody's words, which cannot end the tag they stand in and speak as somebody else after it.
+
+    The client puts content between `<channel …>` and `</channel>` as it is (source: channel contract).
+    """
+    return _TAG.sub("&lt;", _printable(text))
 
 
 def _printable(text: str) -> str:

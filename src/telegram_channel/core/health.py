@@ -122,7 +122,8 @@ FIRST_CONFLICT_S = 5.0
 LONGEST_CONFLICT_S = 60.0
 TOKEN_RECHECK_S = 300.0
 """A refused token is tried again this seldom: it may be a fault of the server, and nothing else would tell."""
-BROKEN_RECHECK_S = 60.0
+BROKEN_RECHECK_S = 2.0
+"""Looking again costs nothing, and a repair must not have to wait: nothing is received meanwhile."""
 REBUILD_AFTER_S = 120.0
 """So long without one completed poll, and the transport is thrown away and built anew."""
 

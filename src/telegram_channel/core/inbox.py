@@ -26,7 +26,7 @@ class DeliveryState(StrEnum):
     ANSWERED = "answered"
     """A reply to the chat was sent after it was read."""
     EXPIRED = "expired"
-    """Given up, and the chat was told."""
+    """Given up: the chat was told, or whoever wrote it was put out meanwhile."""
     QUARANTINED = "quarantined"
     """Could not be turned into an event twice; kept and reported."""
 
@@ -73,6 +73,7 @@ class InboxEntry:
     session: SessionId | None = None
     """Who was given it last."""
     emitted_at: datetime | None = None
+    """When it was last written to a session; in STORED, when that was last begun."""
     redelivered: bool = False
     """Whether its one redelivery is used up."""
     noticed: bool = False
@@ -80,6 +81,11 @@ class InboxEntry:
     acknowledged: bool = False
     """Whether the chat shows 👀 for it."""
     fetch: Fetch = Fetch()
+
+    @property
+    def may_be_known(self) -> bool:
+        """Whether a session may have been given it before: then the event says so."""
+        return self.redelivered or (self.state is DeliveryState.STORED and self.emitted_at is not None)
 
 
 def _no_facts() -> Mapping[str, str]:

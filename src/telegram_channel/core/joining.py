@@ -32,6 +32,9 @@ class JoiningRules:
     """A message waits this long for its own file, then goes without."""
 
 
+DEFAULT_RULES = JoiningRules()
+
+
 @dataclass(frozen=True, slots=True)
 class Parcel:
     """Entries that become one event, in order; never empty."""
@@ -54,7 +57,8 @@ def assemble(entries: Sequence[InboxEntry], now: datetime, rules: JoiningRules) 
     waits: list[datetime] = []
     for group, complete in groups:
         until = _waits_until(group, complete, rules)
-        if until <= now:
+        clock_was_set_back = group[0].stored_at > now  # nobody waits an hour for a part that came long ago
+        if until <= now or clock_was_set_back:
             ready.append(Parcel(tuple(group)))
         else:
             waits.append(until)
@@ -69,7 +73,7 @@ def _groups(entries: Sequence[InboxEntry], rules: JoiningRules) -> list[tuple[li
     for entry in entries:
         speaker = (entry.chat, entry.inbound.place.sender)
         index = open_group.get(speaker)
-        if index is not None and _continues(groups[index][-1], entry, rules):
+        if index is not None and continues(groups[index][-1], entry, rules):
             groups[index].append(entry)
             continue
         if index is not None:
@@ -80,12 +84,12 @@ def _groups(entries: Sequence[InboxEntry], rules: JoiningRules) -> list[tuple[li
     return list(zip(groups, complete, strict=True))
 
 
-def _continues(before: InboxEntry, entry: InboxEntry, rules: JoiningRules) -> bool:
-    """Whether `entry` is the next part of what `before` began."""
+def continues(before: InboxEntry, entry: InboxEntry, rules: JoiningRules = DEFAULT_RULES) -> bool:
+    """Whether `entry`, said by the same person in the same chat, is the next part of what `before` began."""
     first, then = before.inbound, entry.inbound
     if not isinstance(first, InboundMessage) or not isinstance(then, InboundMessage):
         return False
-    if first.edited or then.edited or before.redelivered != entry.redelivered:
+    if first.edited or then.edited or before.may_be_known != entry.may_be_known:
         return False
     if first.album or then.album:
         return first.album == then.album
@@ -113,7 +117,7 @@ def _waits_until(group: list[InboxEntry], complete: bool, rules: JoiningRules) -
     last = group[-1]
     album = isinstance(last.inbound, InboundMessage) and last.inbound.album is not None
     unfinished = (album and len(group) < MOST_ALBUM_PARTS) or _may_be_cut(last)
-    if unfinished and not complete and not last.redelivered:
+    if unfinished and not complete and not last.may_be_known:
         until = last.stored_at + timedelta(seconds=rules.quiet_s)
     for entry in group:
         if entry.fetch.state is FetchState.WANTED:
