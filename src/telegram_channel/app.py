@@ -5,12 +5,12 @@ imported when it is first needed, in a thread, because the client is already wai
 """
 
 import asyncio
-import importlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from telegram_channel import log
 from telegram_channel.bridge.activity import Activity
@@ -19,8 +19,9 @@ from telegram_channel.bridge.tools import SPECS, Tools
 from telegram_channel.clock import SystemClock
 from telegram_channel.core.health import BridgeState
 from telegram_channel.core.permission import PermissionRequest
-from telegram_channel.errors import ChannelError, StateError
+from telegram_channel.errors import ChannelError, ConfigurationError, StateError, first_of
 from telegram_channel.ports import Clock, Session, SessionListener, ToolResult, ToolSpec
+from telegram_channel.without import import_without, remember_absence
 
 if TYPE_CHECKING:
     from telegram_channel.bridge.approvals import Approvals
@@ -36,6 +37,11 @@ LOOK_AGAIN_S = 2.0
 """How often a missing token or an unusable state directory is looked at again."""
 RESTART_AFTER_S = 1.0
 """The pause before the flows are started again after a fault of our own."""
+
+_UNNEEDED = ("cryptography",)
+"""The chat library reads passport documents with it, which no bot of ours asks for: 8 MB in every process."""
+_NEVER_INSTALLED = ("sniffio",)
+"""The HTTP client looks for it several times in every request: a third of the time a request takes."""
 
 
 async def run_bridge(
@@ -118,6 +124,7 @@ class Bridge:
 
     def _start_log(self, configured: _Configured) -> None:
         log.hide(configured.token.reveal())
+        self._tools.never_send(configured.token.reveal())
         if self._logs_to != configured.settings.log_file:
             self._logs_to = configured.settings.log_file
             log.open_file(self._logs_to)
@@ -141,32 +148,40 @@ class Bridge:
                     await asyncio.wait({running})
                 if not running.cancelled() and (fault := running.exception()) is not None:
                     await self._after_fault(fault)
+                    if first_of(fault, ConfigurationError):
+                        return  # read anew what a person may have mended meanwhile
         finally:
             watcher.cancel()
 
     async def _after_fault(self, fault: BaseException) -> None:
         """Say what stopped the flows, and wait a moment before they start again."""
-        state_error = _first_state_error(fault)
-        if state_error is None:
+        expected = first_of(fault, StateError) or first_of(fault, ConfigurationError)
+        if expected is None:
             _log.error("The bridge stopped because of a fault and starts again.", exc_info=fault)
             await self._clock.sleep(RESTART_AFTER_S)
         else:
-            self._say_unavailable(state_error)
+            self._say_unavailable(expected)
             await self._clock.sleep(LOOK_AGAIN_S)
 
     async def _until_another_token(self, configured: _Configured) -> None:
-        """Return once the configured token is not this one any more."""
+        """Return once the configured token is not this one any more. Files that did not change are not read."""
+        from telegram_channel.settings import files_as_of_now
+
+        read = None
         while True:
             await self._clock.sleep(LOOK_AGAIN_S)
+            if (found := files_as_of_now()) == read:
+                continue
             try:
                 now = await asyncio.to_thread(_configuration)
             except ChannelError:
                 continue
             if now.token.reveal() != configured.token.reveal():
                 return
+            read = found
 
     async def _run_flows(self, configured: _Configured) -> None:
-        wiring = await asyncio.to_thread(importlib.import_module, "telegram_channel.wiring")
+        wiring = await asyncio.to_thread(load_wiring)
         async with wiring.opened(
             self._session, self._launch, self._clock, configured.settings, configured.token, self._activity
         ) as flows:
@@ -179,6 +194,12 @@ class Bridge:
     def _heard_state(self, state: BridgeState, problem: str) -> None:
         """A token that is not accepted is the tools' business as well."""
         self._tools.unavailable = problem if state is BridgeState.BAD_TOKEN else None
+
+
+def load_wiring() -> ModuleType:
+    """The module `wiring`, which brings the chat library along: a tenth of a second, and megabytes."""
+    remember_absence(*_NEVER_INSTALLED)
+    return import_without("telegram_channel.wiring", _UNNEEDED)
 
 
 def _make_tools(clock: Clock, session: Session) -> Tools:
@@ -194,11 +215,3 @@ def _configuration() -> _Configured:
 
     settings = Settings.load()
     return _Configured(settings, settings.token())
-
-
-def _first_state_error(fault: BaseException) -> StateError | None:
-    """The state error in a group of errors, if there is one."""
-    if isinstance(fault, BaseExceptionGroup):
-        members = cast("BaseExceptionGroup[BaseException]", fault).exceptions
-        return next((found for one in members if (found := _first_state_error(one))), None)
-    return fault if isinstance(fault, StateError) else None

@@ -22,6 +22,10 @@ ChannelError                    has a sentence for people (`str`) and a `remedy`
 A message never contains the token: whoever builds one from foreign text redacts it first.
 """
 
+from typing import TypeVar, cast
+
+E = TypeVar("E", bound=BaseException)
+
 
 class ChannelError(Exception):
     """The base: `str()` is one sentence that says what happened, `remedy` one that says what to do."""
@@ -80,7 +84,8 @@ class BadToken(ChatError):
     """The platform does not know this token."""
 
     default_remedy = (
-        "Run `telegram-channel configure` with the current token from @BotFather; it is picked up by itself."
+        "Run `telegram-channel configure` with the current token from @BotFather; it is picked up by itself. "
+        "Where the token comes from the environment or the plugin's options, change it there and restart the session."
     )
 
 
@@ -130,3 +135,13 @@ class AccessError(ChannelError):
 
 class ToolError(ChannelError):
     """A tool call cannot be carried out; the text tells the model what to do instead."""
+
+
+def first_of(fault: BaseException, kind: type[E]) -> E | None:
+    """The first error of a kind in a fault, which may be a group of errors; None when there is none."""
+    if isinstance(fault, kind):
+        return fault
+    if isinstance(fault, BaseExceptionGroup):
+        members = cast("BaseExceptionGroup[BaseException]", fault).exceptions
+        return next((found for one in members if (found := first_of(one, kind)) is not None), None)
+    return None

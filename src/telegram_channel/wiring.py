@@ -7,7 +7,7 @@ import asyncio
 import logging
 import random
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,12 +23,16 @@ from telegram_channel.bridge.intake import Reception
 from telegram_channel.bridge.presence import Presence
 from telegram_channel.bridge.reporting import Reporter, SayState
 from telegram_channel.bridge.signs import Signs
+from telegram_channel.bridge.steady import keep_running
+from telegram_channel.bridge.unhurried import Unhurried
 from telegram_channel.claude.launch import Launch, is_alive
 from telegram_channel.core.access import Role
+from telegram_channel.core.commands import MENU
 from telegram_channel.core.health import BridgeState
 from telegram_channel.core.ids import PromptId
 from telegram_channel.core.inbox import DeliveryState, RedeliveryRules
 from telegram_channel.core.joining import JoiningRules
+from telegram_channel.core.messages import Batch
 from telegram_channel.core.notices import StatusFacts
 from telegram_channel.ports import Clock, Lease, Session, SessionRecord, Store
 from telegram_channel.settings import Settings, Token
@@ -41,6 +45,14 @@ _log = logging.getLogger(__name__)
 
 LEASE_EVERY_S = 0.5
 """How often a standby tries to take over: a quarter of the two seconds it may take."""
+SOON_S = 0.02
+"""How much later than the message itself its download begins, and prompts are looked after."""
+AT_LEISURE_S = 0.2
+"""The same for signs in the chat and for chores: nobody sees the difference."""
+HAND_OVER_S = 0.002
+"""What was just stored reaches the session before the processor is needed for the next poll."""
+LOOK_AT_LEASE_EVERY_S = 2.0
+"""How often whoever polls makes sure that the lease is still a lease."""
 LEAVE_WITHIN_S = 0.04
 """How long the end may wait for the store: whoever ends us does not wait longer."""
 
@@ -70,13 +82,13 @@ class Flows:
         self.presence = Presence(base.store, base.clock, _record(base.launch, base.clock.now()))
         self._polls = False
         self.approvals = Approvals(
-            base.store,
+            Unhurried(base.store, base.clock, SOON_S),
             base.chat,
             base.clock,
             base.courier,
             session=base.session,
             new_id=lambda: PromptId(secrets.token_hex(6)),
-            is_alive=lambda record: is_alive(record.pid, record.started_at),
+            is_alive=_is_alive,
             polls=lambda: self._polls,
             project=base.launch.project,
         )
@@ -84,42 +96,73 @@ class Flows:
     async def run(self, say_state: SayState) -> None:
         """Run everything until cancelled, or until a flow meets what it cannot deal with (an error group)."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.presence.run())
-            group.create_task(self.approvals.run())
+            self._start(group, "presence", self.presence.run)
+            self._start(group, "approvals", self.approvals.run)
             if _should_poll(self._base.settings, self._base.launch):
-                group.create_task(self._poll(say_state))
+                self._start(group, "polling", lambda: self._take_turns(say_state))
+
+    def _start(self, group: asyncio.TaskGroup, name: str, flow: Callable[[], Awaitable[None]]) -> None:
+        group.create_task(keep_running(name, flow, self._base.clock), name=name)
+
+    async def _take_turns(self, say_state: SayState) -> None:
+        """Wait for the lease, poll for as long as it is ours, and wait again."""
+        lease, clock = self._base.lease, self._base.clock
+        while True:
+            while not lease.acquire():
+                await clock.sleep(LEASE_EVERY_S)
+            self._polls = True
+            _log.info("this process receives the messages of bot %s", self._base.store.bot)
+            polling = asyncio.create_task(self._poll(say_state))
+            try:
+                # Somebody may remove the file, and then lock a new one.
+                while not polling.done() and lease.acquire():
+                    await asyncio.wait({polling}, timeout=LOOK_AT_LEASE_EVERY_S)
+            finally:
+                self._polls = False
+                polling.cancel()
+                await asyncio.wait({polling})
+            if not polling.cancelled():
+                polling.result()
+            _log.warning("another process receives the messages of bot %s now", self._base.store.bot)
 
     async def _poll(self, say_state: SayState) -> None:
-        """Wait for the lease, then do everything that one process alone may do."""
+        """Everything that one process alone may do."""
         base = self._base
-        while not base.lease.acquire():
-            await base.clock.sleep(LEASE_EVERY_S)
-        self._polls = True
-        _log.info("this process receives the messages of bot %s", base.store.bot)
         rules = DeliveryRules(
             JoiningRules(fetch_wait_s=base.settings.download_wait_s),
             RedeliveryRules(redeliver_after_s=base.settings.redeliver_after_s),
         )
+        soon, at_leisure = (Unhurried(base.store, base.clock, pause_s) for pause_s in (SOON_S, AT_LEISURE_S))
         reporter = Reporter(base.store, base.clock, base.launch.pid, say_state)
         async with asyncio.TaskGroup() as group:
             for flow in (
                 reporter,
-                Delivery(base.store, base.session, base.chat, base.clock, base.activity, rules),
-                Downloads(base.store, base.chat, base.clock, base.settings.downloads),
-                Signs(base.store, base.chat, base.clock, base.settings.typing_at_most_s),
-                Housekeeping(base.store, base.chat, base.clock, secrets.token_bytes),
+                Delivery(
+                    *(base.store, base.session, base.chat, base.clock, base.activity, rules),
+                    process_began_at=base.launch.started_at,
+                ),
+                Downloads(soon, base.chat, base.clock, base.settings.downloads),
+                Signs(at_leisure, base.chat, base.clock, base.settings.typing_at_most_s),
+                Housekeeping(at_leisure, base.chat, base.clock, secrets.token_bytes, is_alive=_is_alive),
             ):
-                group.create_task(flow.run())
-            group.create_task(self._receive(reporter))
+                self._start(group, type(flow).__name__.lower(), flow.run)
+            self._start(group, "receiving", lambda: self._receive(reporter))
 
     async def _receive(self, reporter: Reporter) -> None:
         base = self._base
         commands = Commands(base.chat, self._facts)
         reception = Reception(base.store, base.chat, self.approvals, commands, base.courier, base.clock)
         await reception.resume()
+        base.courier.post(base.chat.announce_commands(MENU))
+
+        async def take(batch: Batch) -> None:
+            await reception.take(batch)
+            if batch.updates and batch.drained:
+                await base.clock.sleep(HAND_OVER_S)
+
         poller = Poller(
             base.chat,
-            reception.take,
+            take,
             reporter.heard,
             base.clock,
             jitter=random.random,
@@ -143,7 +186,8 @@ class Flows:
             unread=counts.by_state.get(DeliveryState.EMITTED, 0),
             waiting_prompts=len(prompts),
             last_poll_s=(now - last_ok).total_seconds() if last_ok else None,
-            problem=report.problem if report else "",
+            # What is wrong may name files of this machine: not everybody who talks needs to know them.
+            problem=report.problem if report and role.may_approve else "",
         )
 
 
@@ -155,12 +199,17 @@ async def opened(
 
     Raises:
         StateError: the state cannot be used.
+        ConfigurationError: the proxy cannot be used.
     """
     store = await open_store(settings.database, token.bot)
-    # In a thread: reading the certificates takes a while.
-    chat = await asyncio.to_thread(
-        TelegramChat, token.reveal(), clock, api_base=settings.api_base, proxy=settings.proxy
-    )
+    try:
+        # In a thread: reading the certificates takes a while.
+        chat = await asyncio.to_thread(
+            TelegramChat, token.reveal(), clock, api_base=settings.api_base, proxy=settings.proxy
+        )
+    except BaseException:
+        await store.close()
+        raise
     lease = FileLease(settings.lease_file(token.bot))
     courier = Courier()
     flows = Flows(Base(session, launch, clock, settings, activity, store, chat, lease, courier))
@@ -186,6 +235,10 @@ def _should_poll(settings: Settings, launch: Launch) -> bool:
             return False
         case "auto":
             return launch.is_channel
+
+
+def _is_alive(record: SessionRecord) -> bool:
+    return is_alive(record.pid, record.started_at)
 
 
 def _record(launch: Launch, now: datetime) -> SessionRecord:

@@ -30,6 +30,11 @@ def fresh_store(clock: ManualClock) -> MemoryStore:
     return MemoryStore(BotId("900"), now=clock.now)
 
 
+def everybody(_: SessionRecord) -> bool:
+    """Nobody has died."""
+    return True
+
+
 async def keep(store: MemoryStore, clock: ManualClock, *messages: InboundMessage) -> None:
     """Store messages as intake would."""
     for one in messages:
@@ -152,7 +157,7 @@ async def test_a_code_is_made_sent_and_only_its_hash_stored() -> None:
     clock, chat = ManualClock(), RecordingChat()
     store = fresh_store(clock)
     await store.access.transact(lambda state: (request_pairing(state, place(), clock.now())[0], None, ()))
-    async with running(Housekeeping(store, chat, clock, lambda size: bytes(range(size))).run()):
+    async with running(Housekeeping(store, chat, clock, lambda size: bytes(range(size)), is_alive=everybody).run()):
         await eventually(lambda: len(chat.sent) == 1)
         await clock.settle()
     code = re.search(r"[A-Z0-9]{4}-[A-Z0-9]{4}", chat.texts(ANN)[0])
@@ -170,7 +175,7 @@ async def test_a_code_that_cannot_arrive_may_be_asked_for_again() -> None:
     store = fresh_store(clock)
     chat.will("send", Refused("The bot was blocked.", closed=True))
     await store.access.transact(lambda state: (request_pairing(state, place(), clock.now())[0], None, ()))
-    async with running(Housekeeping(store, chat, clock, lambda size: bytes(range(size))).run()):
+    async with running(Housekeeping(store, chat, clock, lambda size: bytes(range(size)), is_alive=everybody).run()):
         await eventually(lambda: store.tables.book is not None and store.tables.book.pending == ())
 
 
@@ -182,7 +187,7 @@ async def test_everybody_who_was_let_in_is_greeted_once() -> None:
     def let_in(state: AccessState) -> tuple[AccessState, None, tuple[()]]:
         return with_sender(state, Sender(SenderId(ANN), Role.OWNER, "Ann", clock.now(), "allow")), None, ()
 
-    housekeeping = Housekeeping(store, chat, clock, bytes)
+    housekeeping = Housekeeping(store, chat, clock, bytes, is_alive=everybody)
     async with running(housekeeping.run()):
         await clock.settle()
         await store.access.transact(let_in)
@@ -200,7 +205,7 @@ async def test_answered_messages_are_forgotten_after_a_week_and_no_sooner() -> N
     await keep(store, clock, message("old", 1), message("waiting", 2))
     await store.inbox.advance([Move((entries(store)[0].entry,), (DeliveryState.STORED,), DeliveryState.ANSWERED)])
     await clock.advance(KEPT_FOR.total_seconds() - 10)
-    async with running(Housekeeping(store, chat, clock, bytes).run()):
+    async with running(Housekeeping(store, chat, clock, bytes, is_alive=everybody).run()):
         await clock.settle()
         assert len(entries(store)) == 2
         await clock.advance(3700)
@@ -220,6 +225,17 @@ async def test_a_process_is_listed_while_it_lives() -> None:
         assert [one.last_seen_at for one in await store.sessions.list()] == [clock.now()]
     await presence.leave()
     assert await store.sessions.list() == ()
+
+
+async def test_processes_that_died_are_taken_off_the_list() -> None:
+    clock, chat = ManualClock(), RecordingChat()
+    store = fresh_store(clock)
+    for pid in (7, 8):
+        record = SessionRecord(SessionId(f"s{pid}"), pid, clock.now(), clock.now(), "project", is_channel=True)
+        await store.sessions.register(record)
+    async with running(Housekeeping(store, chat, clock, bytes, is_alive=lambda one: one.pid == 7).run()):
+        await eventually(lambda: len(store.tables.sessions) == 1)
+    assert [one.pid for one in await store.sessions.list()] == [7]
 
 
 async def test_health_is_published_and_changes_are_told_once() -> None:

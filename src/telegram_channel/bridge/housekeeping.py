@@ -29,7 +29,7 @@ from telegram_channel.core.pairing import (
 from telegram_channel.core.pairing_code import ENTROPY_BYTES, SALT_BYTES, PairingCode
 from telegram_channel.core.text import Body
 from telegram_channel.errors import StateUnwritable
-from telegram_channel.ports import Chat, Clock, Store
+from telegram_channel.ports import Chat, Clock, SessionRecord, Store
 
 _log = logging.getLogger(__name__)
 
@@ -46,11 +46,20 @@ RandomBytes = Callable[[int], bytes]
 class Housekeeping:
     """The chores of the process that polls."""
 
-    def __init__(self, store: Store, chat: Chat, clock: Clock, random_bytes: RandomBytes) -> None:
+    def __init__(
+        self,
+        store: Store,
+        chat: Chat,
+        clock: Clock,
+        random_bytes: RandomBytes,
+        *,
+        is_alive: Callable[[SessionRecord], bool],
+    ) -> None:
         self._store = store
         self._chat = chat
         self._clock = clock
         self._random_bytes = random_bytes
+        self._is_alive = is_alive
         self._paying: dict[SenderId, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
@@ -77,6 +86,9 @@ class Housekeeping:
         forgotten = await self._store.inbox.prune(now - KEPT_FOR)
         forgotten += await self._store.prompts.prune(now - KEPT_FOR)
         await self._store.access.transact(lambda state: (prune(state, now), None, ()))
+        for record in await self._store.sessions.list():
+            if not self._is_alive(record):
+                await self._store.sessions.leave(record.session, record.pid)
         if forgotten:
             _log.info("forgot %d old entries and prompts", forgotten)
 

@@ -18,16 +18,11 @@ class Presence:
         self._record = record
 
     async def run(self) -> None:
-        """Register, then say again and again that the process is alive."""
-        registered = False
+        """Say again and again that the process is alive; each time in full, for the store may have been replaced."""
         while True:
             now = self._clock.now()
             with suppress(StateError):  # whoever needs the store says so; being listed can wait
-                if registered:
-                    await self._store.sessions.heartbeat(self._record.session, self._record.pid, now)
-                else:
-                    await self._store.sessions.register(replace(self._record, last_seen_at=now))
-                    registered = True
+                await self._store.sessions.register(replace(self._record, last_seen_at=now))
             await self._clock.sleep(HEARTBEAT_S)
 
     async def leave(self) -> None:
