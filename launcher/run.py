@@ -98,7 +98,12 @@ def _uv(uv: str, data: Path, *arguments: str) -> None:
     done = subprocess.run(
         [uv, *arguments, "--quiet", "--no-progress"],
         cwd=data,
-        env={key: value for key, value in os.environ.items() if key not in NOT_FOR_UV},
+        # uv and whatever it builds have no business with the bot's token either.
+        env={
+            key: value
+            for key, value in os.environ.items()
+            if key not in NOT_FOR_UV and not key.startswith("TELEGRAM_")
+        },
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr,
         check=False,

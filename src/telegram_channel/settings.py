@@ -56,6 +56,20 @@ def state_dir_from_environment() -> Path:
     return platformdirs.user_state_path("telegram-channel", appauthor=False)
 
 
+def files_as_of_now() -> tuple[object, ...]:
+    """Something that is equal as long as no file that settings come from was written; cheap, reads none of them."""
+    directory = state_dir_from_environment()
+    return tuple(_version(directory / name) for name in (SETTINGS_FILE, TOKEN_FILE))
+
+
+def _version(path: Path) -> tuple[int, ...] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
 class _StateDirSource(PydanticBaseSettingsSource):
     """`settings.toml` and the token file of the state directory."""
 
@@ -69,6 +83,11 @@ class _StateDirSource(PydanticBaseSettingsSource):
             values |= tomllib.loads((directory / SETTINGS_FILE).read_text("utf-8"))
         except FileNotFoundError:
             pass
+        except NotADirectoryError:
+            raise ConfigurationError(
+                f"{directory} cannot be the state directory: it, or something above it, is a file.",
+                "Move that file away, or point TELEGRAM_STATE_DIR at another directory.",
+            ) from None
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ConfigurationError(
                 f"{directory / SETTINGS_FILE} cannot be read: {error}.", "Repair or remove that file."
@@ -78,8 +97,13 @@ class _StateDirSource(PydanticBaseSettingsSource):
                 f"{directory / SETTINGS_FILE} contains the bot token.",
                 "Remove it there and run `telegram-channel configure`, which keeps it in a file of its own.",
             )
+        if "state_dir" in values:
+            raise ConfigurationError(
+                f"{directory / SETTINGS_FILE} names another state directory.",
+                "Remove it there and set TELEGRAM_STATE_DIR, for the server and for every command alike.",
+            )
         try:
-            values["bot_token"] = (directory / TOKEN_FILE).read_text("utf-8").strip()
+            values["stored_bot_token"] = (directory / TOKEN_FILE).read_text("utf-8").strip()
         except FileNotFoundError:
             pass
         except (OSError, UnicodeDecodeError) as error:
@@ -100,6 +124,8 @@ class Settings(BaseSettings):
     bot_token: SecretStr | None = None
     option_bot_token: SecretStr | None = None
     """The plugin's own option; `bot_token` of the environment comes before it."""
+    stored_bot_token: SecretStr | None = None
+    """What `configure` stored; it comes last."""
     state_dir: Path = Field(default_factory=state_dir_from_environment)
     api_base: str = PUBLIC_API
     """Requests go to `{api_base}/bot<token>/<method>`, files to `{api_base}/file/bot<token>/<path>`."""
@@ -160,13 +186,10 @@ class Settings(BaseSettings):
             NoToken: there is none.
             ConfigurationError: it is not a token.
         """
-        inherited = os.environ.get("TELEGRAM_BOT_TOKEN", "").strip()
-        option = self.option_bot_token.get_secret_value().strip() if self.option_bot_token else ""
-        stored = self.bot_token.get_secret_value().strip() if self.bot_token else ""
-        chosen = inherited or option or stored
-        if not chosen:
-            raise NoToken("There is no bot token.")
-        return Token(chosen)
+        for secret in (self.bot_token, self.option_bot_token, self.stored_bot_token):
+            if secret and (text := secret.get_secret_value().strip()):
+                return Token(text)
+        raise NoToken("There is no bot token.")
 
     @property
     def database(self) -> Path:
