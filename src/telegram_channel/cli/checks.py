@@ -6,14 +6,13 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from telegram_channel.claude.launch import channel_obstacles
-from telegram_channel.cli.status import HOW_TO_START, STOPPED
+from telegram_channel.cli.status import HOW_TO_START, STOPPED, write_fault
 from telegram_channel.core.health import BridgeState
 from telegram_channel.errors import ConfigurationError
 from telegram_channel.settings import TOKEN_FILE, Settings
@@ -114,12 +113,9 @@ def check_state_directory(settings: Settings) -> list[Check]:
         return [Check("state directory", None, f"{directory} is not there yet; it is made when it is needed.")]
     if not directory.is_dir():
         return [Check("state directory", False, f"{directory} is no directory.", "Set TELEGRAM_STATE_DIR.")]
-    try:
-        with tempfile.TemporaryFile(dir=directory):
-            pass
-    except OSError as error:
+    if fault := write_fault(directory):
         remedy = "Make it writable and free some space, or set TELEGRAM_STATE_DIR."
-        return [Check("state directory", False, f"{directory} cannot be written: {error.strerror}.", remedy)]
+        return [Check("state directory", False, fault, remedy)]
     exposed = [
         path
         for path in (directory, settings.database, directory / TOKEN_FILE)

@@ -6,9 +6,11 @@ last one that completed.
 
 import argparse
 import asyncio
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from telegram_channel import __version__
@@ -22,7 +24,7 @@ from telegram_channel.core.health import BridgeState, HealthReport
 from telegram_channel.core.ids import BotId
 from telegram_channel.core.inbox import Counts, DeliveryState
 from telegram_channel.core.visible import visible_line
-from telegram_channel.errors import ConfigurationError, StateError
+from telegram_channel.errors import ConfigurationError, StateError, StateUnwritable
 from telegram_channel.ports import SessionRecord, Store
 from telegram_channel.settings import Settings, state_dir_from_environment
 from telegram_channel.storage import open_store
@@ -32,6 +34,10 @@ STOPPED = "stopped"
 _STOPPED_SENTENCE = "No server is running: messages wait at Telegram, for 24 hours at most."
 HOW_TO_START = "claude --channels plugin:telegram@telegram-channel"
 HOW_TO_START_UNLISTED = "claude --dangerously-load-development-channels plugin:telegram@telegram-channel"
+_ENOUGH_BYTES = 1 << 16
+"""Whoever can store so much can store the next messages."""
+_LONGEST_POLL_S = 120.0
+"""No poll takes so long: when the last one that completed is older, something holds the process up."""
 _TRUSTED_FOR_S = 60.0
 """A report this young is believed where no process can be seen at all: they may live in another container."""
 
@@ -62,18 +68,24 @@ class Signs:
     """The last word of whoever polled."""
     reporter_lives: bool
     living_sessions: int
+    held_up: str = ""
+    """Why nothing can be received whatever the report says, empty for no reason."""
 
 
 def state_of(signs: Signs) -> str:
     """The state in one word: a report counts only while there is somebody behind it."""
     report = signs.report if signs.reporter_lives else None
     if signs.leased:
+        if signs.held_up and (report is None or report.state in _HOPES):
+            return BridgeState.RETRYING.value
         return report.state.value if report else BridgeState.STARTING.value
     if report and report.state in _KEPT_WITHOUT_LEASE:
         return report.state.value
     return BridgeState.STANDBY.value if signs.living_sessions else STOPPED
 
 
+_HOPES = (BridgeState.STARTING, BridgeState.POLLING, BridgeState.SESSION_SILENT)
+"""What a process goes on saying when it cannot store that things have changed."""
 _KEPT_WITHOUT_LEASE = (BridgeState.BAD_TOKEN, BridgeState.STATE_BROKEN, BridgeState.STOPPING)
 
 
@@ -130,6 +142,27 @@ def lease_is_held(settings: Settings, bot: BotId) -> bool:
     return bool(bot) and file.exists() and FileLease(file).is_held_elsewhere()
 
 
+def write_fault(directory: Path) -> str:
+    """Why nothing can be stored in a directory, empty when something can; leaves nothing behind."""
+    try:
+        with tempfile.TemporaryFile(dir=directory) as file:
+            file.write(bytes(_ENOUGH_BYTES))
+            file.flush()
+    except OSError as error:
+        return f"{directory} cannot be written: {error.strerror or type(error).__name__}."
+    return ""
+
+
+def _held_up(settings: Settings, report: HealthReport | None, now: datetime) -> str:
+    """What keeps a process that polls from receiving anything, and from saying so."""
+    if fault := write_fault(settings.state_dir):
+        return StateUnwritable(fault).explained()
+    silent_s = _seconds(report.last_poll_ok_at if report else None, now)
+    if silent_s is not None and silent_s > _LONGEST_POLL_S:
+        return f"No poll has completed for {silent_s:.0f} s: the process hangs, or the machine slept."
+    return ""
+
+
 def _blank() -> dict[str, Any]:
     return {
         "state": BridgeState.UNCONFIGURED.value,
@@ -158,7 +191,7 @@ async def _read(store: Store, settings: Settings, now: datetime, problem: str) -
     leased = lease_is_held(settings, store.bot)
     living = [one for one in await store.sessions.list() if is_alive(one.pid, one.started_at)]
     lives = report is not None and _lives(report, now, leased=leased, blind=not living)
-    signs = Signs(leased, report, lives, len(living))
+    signs = Signs(leased, report, lives, len(living), _held_up(settings, report, now))
     state = BridgeState.UNCONFIGURED.value if store.bot == UNCLAIMED else state_of(signs)
     poller = report.pid if report and leased and signs.reporter_lives else None
     found = {
@@ -186,6 +219,8 @@ def _problem(state: str, signs: Signs, living: Sequence[SessionRecord], token_pr
     """What is wrong and what to do."""
     if signs.report and signs.reporter_lives and signs.report.problem:
         return signs.report.problem
+    if signs.leased and signs.held_up:
+        return signs.held_up
     if state == BridgeState.STANDBY.value and not signs.leased and not any(one.is_channel for one in living):
         return (
             "No running session was started with the channel, so nobody receives messages. "
