@@ -46,8 +46,8 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PROBE_TIMEOUT_S = 0
-"""The first poll after a start or a trouble does not wait: it tells at once that all is well, and whether
-anything was waiting. What comes after that is known to be fresh."""
+"""The first poll after a start or a trouble does not wait, nor does any before the queue was seen empty: it
+tells at once that all is well, and whether anything was waiting. What comes after that is known to be fresh."""
 
 _DEADLINE_MARGIN_S = 15.0
 """What a poll may take beyond the server's own wait. The HTTP client gives up before that, if it can."""
@@ -109,6 +109,8 @@ class Poller:
         self._unstored: Batch | None = None
         """Fetched, and not yet stored: nothing is fetched until it is."""
         self._last_ids: tuple[UpdateId, ...] = ()
+        self._is_drained = True
+        """Whether the last fetch left nothing behind, as far as is known."""
 
     async def run(self) -> NoReturn:
         """Poll until cancelled, which is safe at any moment."""
@@ -125,7 +127,7 @@ class Poller:
     async def _poll(self) -> tuple[str, PollOutcome]:
         """Fetch, unless something fetched still has to be stored, and hand over; returns what went wrong."""
         started_s = self._clock.monotonic()
-        probing = self._health.state is not BridgeState.POLLING
+        starting, drained_before = self._health.state is not BridgeState.POLLING, self._is_drained
         if self._unstored is None:
             problem, failure = await self._fetch()
             if failure is not None:
@@ -147,18 +149,16 @@ class Poller:
         self._last_ids = ids
         if batch.cursor is not None:
             self._offset = batch.cursor + 1
-        # The long poll follows a probe without a pause.
-        return "", Completed(fresh or probing, self._clock.monotonic() - started_s)
+        # The long poll follows without a pause what showed that nothing is left.
+        is_seen_empty = starting or (not batch.updates and not drained_before)
+        return "", Completed(fresh or is_seen_empty, self._clock.monotonic() - started_s)
 
     async def _fetch(self) -> tuple[str, PollOutcome | None]:
         try:
             if self._me is None:
                 self._me = await self._within(_IDENTITY_DEADLINE_S, self._updates.identity())
-            timeout_s = (
-                self._timeout_s
-                if self._health.state is BridgeState.POLLING
-                else min(PROBE_TIMEOUT_S, self._timeout_s)
-            )
+            settled = self._health.state is BridgeState.POLLING and self._is_drained
+            timeout_s = self._timeout_s if settled else min(PROBE_TIMEOUT_S, self._timeout_s)
             asked_at, is_hurried = self._clock.now(), self._is_hurried()
             raw = await self._within(timeout_s + _DEADLINE_MARGIN_S, self._updates.fetch(self._offset, timeout_s))
         except TimeoutError:
@@ -194,6 +194,7 @@ class Poller:
         confirmable = [update for one in raw if (update := update_id_of(one)) is not None]
         # Whoever is in a hurry is given a single update, however many wait (seen at the public server).
         drained = len(raw) < UPDATES_PER_FETCH and not (is_hurried and len(raw) == 1)
+        self._is_drained = drained
         return Batch(
             updates=tuple(translate(one, me) for one in raw),
             cursor=confirmable[-1] if confirmable else None,
