@@ -35,6 +35,8 @@ TOOLS: Sequence[ToolSpec] = SPECS
 
 LOOK_AGAIN_S = 2.0
 """How often a missing token or an unusable state directory is looked at again."""
+LOOK_FOR_TOKEN_EVERY_S = 5.0
+"""How often it is looked whether the token was replaced."""
 RESTART_AFTER_S = 1.0
 """The pause before the flows are started again after a fault of our own."""
 
@@ -169,7 +171,7 @@ class Bridge:
 
         read = None
         while True:
-            await self._clock.sleep(LOOK_AGAIN_S)
+            await self._clock.sleep(LOOK_FOR_TOKEN_EVERY_S)
             if (found := files_as_of_now()) == read:
                 continue
             try:

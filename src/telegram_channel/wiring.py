@@ -43,8 +43,8 @@ from telegram_channel.tg.poller import Poller
 
 _log = logging.getLogger(__name__)
 
-LEASE_EVERY_S = 0.5
-"""How often a standby tries to take over: a quarter of the two seconds it may take."""
+LEASE_EVERY_S = 0.8
+"""How often a standby tries to take over: less than half of the two seconds it may take."""
 SOON_S = 0.02
 """How much later than the message itself its download begins, and prompts are looked after."""
 AT_LEISURE_S = 0.2
@@ -157,7 +157,7 @@ class Flows:
 
         async def take(batch: Batch) -> None:
             await reception.take(batch)
-            if batch.updates and batch.drained:
+            if batch.updates:
                 await base.clock.sleep(HAND_OVER_S)
 
         poller = Poller(

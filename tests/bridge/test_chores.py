@@ -1,6 +1,7 @@
 """What goes on beside the queue: downloads, signs in the chat, and debts that are paid."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from telegram_channel.bridge.downloads import Downloads
@@ -10,7 +11,7 @@ from telegram_channel.bridge.reporting import Reporter
 from telegram_channel.bridge.signs import STORED_SIGN, Signs
 from telegram_channel.core.access import AccessState, Role, Sender, with_sender
 from telegram_channel.core.health import BridgeState, PollHealth
-from telegram_channel.core.ids import BotId, EntryId, SenderId, SessionId
+from telegram_channel.core.ids import BotId, EntryId, SenderId, SessionId, private_chat
 from telegram_channel.core.inbox import DeliveryState, FetchState, InboxEntry, Intake, Move
 from telegram_channel.core.messages import InboundMessage
 from telegram_channel.core.outgoing import Refused
@@ -197,6 +198,25 @@ async def test_everybody_who_was_let_in_is_greeted_once() -> None:
             await clock.settle()
     assert len(chat.sent) == 1
     assert "owner" in chat.texts(ANN)[0]
+
+
+async def test_who_was_let_in_by_id_is_greeted_when_they_write() -> None:
+    """MUST D14: whoever is let in is greeted, once."""
+    clock, chat = ManualClock(), RecordingChat()
+    store = fresh_store(clock)
+    ann = Sender(SenderId(ANN), Role.OWNER, "Ann", clock.now(), "allow")
+    store.tables.book = with_sender(AccessState(), ann)
+    chat.will("send", Refused("A bot cannot write first.", closed=True))
+    async with running(Housekeeping(store, chat, clock, bytes, is_alive=everybody).run()):
+        await eventually(lambda: len(chat.sent) == 1)
+        for _ in range(3):
+            await clock.advance(40)
+            store.changed()
+            await clock.settle()
+        assert len(chat.sent) == 1  # not again and again
+        await store.closed_chats.reopen(private_chat(SenderId(ANN)))
+        await eventually(lambda: len(chat.sent) == 2)
+        await eventually(lambda: store.tables.book == with_sender(AccessState(), replace(ann, welcomed=True)))
 
 
 async def test_answered_messages_are_forgotten_after_a_week_and_no_sooner() -> None:

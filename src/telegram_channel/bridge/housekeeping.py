@@ -137,9 +137,16 @@ class Housekeeping:
         await self._change(lambda state: mark_reminded(state, pending.sender))
 
     async def _greet(self, person: Sender, policy: Policy) -> None:
+        """Greet somebody; whoever cannot be written to yet is greeted when they write, which opens their chat."""
+        chat = private_chat(person.sender)
+        if await self._store.closed_chats.reason(chat) is not None:
+            return
         door_closed = person.role is Role.OWNER and policy is not Policy.PAIRING
-        await self._say(private_chat(person.sender), notices.greeting(person.role, door_closed=door_closed))
-        await self._change(lambda state: with_welcomed(state, person.sender))
+        outcome = await self._chat.send(OutMessage(chat, notices.greeting(person.role, door_closed=door_closed)))
+        if isinstance(outcome, Refused) and outcome.closed:
+            await self._store.closed_chats.close(chat, outcome.cause)
+        else:
+            await self._change(lambda state: with_welcomed(state, person.sender))
 
     async def _say(self, chat: ChatId, body: Body) -> bool:
         """Send a notice; False when it certainly did not arrive."""

@@ -6,7 +6,8 @@ from dataclasses import replace
 from telegram_channel.errors import StateError
 from telegram_channel.ports import Clock, SessionRecord, Store
 
-HEARTBEAT_S = 15.0
+HEARTBEAT_S = 30.0
+"""Every process wakes up for every beat of every other one."""
 
 
 class Presence:

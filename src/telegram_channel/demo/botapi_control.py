@@ -160,6 +160,7 @@ class Control:
     def _bot_state(self, bot: Bot) -> Json:
         return bot.view() | {
             "pending": len(bot.queue.pending),
+            "newest_at": bot.queue.newest_at,
             "polls": bot.queue.polls,
             "is_waited_for": bot.queue.is_waited_for,
             "allowed_updates": list(bot.queue.allowed),

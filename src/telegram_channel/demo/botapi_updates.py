@@ -105,6 +105,8 @@ class UpdateQueue:
         self._next_conflict_at = float("-inf")
         self.polls = 0
         """How many getUpdates calls there were."""
+        self.newest_at: float | None = None
+        """When the newest update was made, confirmed or not."""
 
     # What arrives
 
@@ -125,6 +127,7 @@ class UpdateQueue:
         whole = {"update_id": number, **update} if isinstance(update, dict) else update
         encoded = json.dumps(whole, separators=(",", ":"))
         self._pending.append(Pending(number, now, encoded, is_planted=update_id is not None))
+        self.newest_at = now
         if self._waiting:
             self._waiting.wake()
         return number
