@@ -8,19 +8,26 @@ async with World() as world:
 """
 
 import asyncio
+import json
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+from telegram_channel.bridge.admin import allow
+from telegram_channel.core.access import Role, with_welcomed
+from telegram_channel.core.ids import BotId, SenderId
 from telegram_channel.demo.botapi import Act, BotApi
 from telegram_channel.demo.http import Emulator
 from telegram_channel.demo.phone import Phone
 from telegram_channel.demo.session import ScriptedSession
+from telegram_channel.ports import Store
+from telegram_channel.storage import open_store
 
 TOKEN = "424242:not-a-real-token"
 PATIENCE_S = 15.0
@@ -38,11 +45,13 @@ class World:
         self._settings = {f"TELEGRAM_{key.upper()}": value for key, value in settings.items()}
         self._stack = AsyncExitStack()
         self.directory = Path()
+        self._api_base = ""
 
     async def __aenter__(self) -> Self:
         await self._stack.__aenter__()
         self.directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="world-")))
         await self._stack.enter_async_context(self.emulator)
+        self._api_base = self.emulator.base_url
         return self
 
     async def __aexit__(self, *error: Any) -> None:
@@ -62,7 +71,7 @@ class World:
         return {
             **inherited,
             "TELEGRAM_BOT_TOKEN": TOKEN,
-            "TELEGRAM_API_BASE": self.emulator.base_url,
+            "TELEGRAM_API_BASE": self._api_base,
             "TELEGRAM_STATE_DIR": str(self.state_dir),
             "TELEGRAM_POLL": "always",
             "TELEGRAM_POLL_TIMEOUT_S": "5",
@@ -74,10 +83,26 @@ class World:
         return Phone(self.api, self.api.add_person(name, username=name.lower()), self.bot, time.time)
 
     async def friend(self, name: str, role: str = "owner") -> Phone:
-        """Somebody the operator has let in, who has written to the bot before and been greeted."""
+        """Somebody the operator has let in, who has pressed Start and been greeted.
+
+        Written into the store at once, because a command takes half a second.
+        """
         phone = self.person(name)
-        await self.operator("access", "allow", str(phone.person.id), "--role", role, "--name", name)
+        _ = phone.chat  # it is there from now on
+        sender = SenderId(str(phone.person.id))
+        async with self.store() as store:
+            await allow(store.access, sender, datetime.now(UTC), Role(role), name)
+            await store.access.transact(lambda state: (with_welcomed(state, sender), None, ()))
         return phone
+
+    @asynccontextmanager
+    async def store(self) -> AsyncIterator[Store]:
+        """The stored state, as one more process sees it."""
+        store = await open_store(self.state_dir / "state.db", BotId(str(self.bot.id)))
+        try:
+            yield store
+        finally:
+            await store.close()
 
     async def session(self, *, wait_polling: bool = True, **env: str) -> ScriptedSession:
         """A new server process with its handshake done; ended with the world at the latest."""
@@ -93,8 +118,8 @@ class World:
         await self._stack.enter_async_context(session)
         return session
 
-    async def operator(self, *arguments: str, stdin: str | None = None, code: int = 0) -> str:
-        """Run a command line in a terminal; returns what it printed."""
+    async def operator(self, *arguments: str, stdin: str | None = None, code: int | None = 0) -> str:
+        """Run a command line in a terminal; returns what it printed. `code=None`: whatever it ends with."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "telegram_channel", *arguments),
             env=self.env,
@@ -104,8 +129,41 @@ class World:
         )
         output, _ = await asyncio.wait_for(process.communicate((stdin or "").encode()), PATIENCE_S)
         text = output.decode()
-        assert process.returncode == code, f"{arguments} ended with {process.returncode}:\n{text}"
+        assert code in (None, process.returncode), f"{arguments} ended with {process.returncode}:\n{text}"
         return text
+
+    async def status(self) -> dict[str, Any]:
+        """What `status --json` says at this moment."""
+        output = await self.operator("status", "--json", code=None)
+        found: dict[str, Any] = json.loads(output)
+        assert not self.shows_token(output.encode())
+        return found
+
+    async def in_state(self, wanted: str, patience_s: float = PATIENCE_S) -> dict[str, Any]:
+        """Wait until `status --json` says this state; returns all it says then."""
+        found: dict[str, Any] = {}
+        try:
+            async with asyncio.timeout(patience_s):
+                while found.get("state") != wanted:
+                    found = await self.status()
+        except TimeoutError:
+            raise AssertionError(f"the state did not become {wanted}; it is {found}") from None
+        return found
+
+    @staticmethod
+    def shows_token(data: bytes) -> bool:
+        """Whether any part of the token that must stay secret is in there."""
+        return TOKEN.partition(":")[2].encode() in data
+
+    @asynccontextmanager
+    async def outage(self) -> AsyncIterator[None]:
+        """Nothing listens where Telegram was, until the context ends."""
+        api, faults, port = self.api, self.emulator.faults, self.emulator.port
+        await self.emulator.stop()
+        try:
+            yield
+        finally:
+            self.emulator = await self._stack.enter_async_context(Emulator(api, port=port, faults=faults))
 
     async def until(self, condition: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
         """Wait until something that happens in the fake Telegram makes `condition` true."""
