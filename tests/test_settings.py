@@ -34,7 +34,7 @@ def state_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_token_of_the_environment_comes_first_then_the_option_then_the_file(
     state_dir: Path, monkeypatch: pytest.MonkeyPatch, inherited: str, option: str, stored: str, bot: str
 ) -> None:
-    """MUST: the environment comes before the plugin's option, and that before the token file."""
+    """MUST O17: the environment comes before the plugin's option, and that before the token file."""
     monkeypatch.setenv("TELEGRAM_BOT_TOKEN", inherited)
     monkeypatch.setenv("TELEGRAM_OPTION_BOT_TOKEN", option)
     if stored:
@@ -49,7 +49,7 @@ def test_no_token_is_an_error_that_says_where_to_get_one(state_dir: Path) -> Non
 
 
 def test_a_token_hides_itself(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """MUST: a token never shows itself in a repr or an error."""
+    """MUST O18: a token never shows itself in a repr or an error."""
     monkeypatch.setenv("TELEGRAM_BOT_TOKEN", INHERITED)
     settings = Settings.load()
     assert INHERITED.partition(":")[2] not in f"{settings!r} {settings} {settings.token()!r} {settings.token()}"
@@ -90,7 +90,7 @@ def test_a_wrong_file_is_named_with_what_to_do_and_without_a_secret(state_dir: P
 
 
 def test_everything_is_kept_below_one_directory(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """MUST: there is one way to find the state directory, and everything is kept below it."""
+    """MUST O19: there is one way to find the state directory, and everything is kept below it."""
     monkeypatch.setenv("TELEGRAM_BOT_TOKEN", INHERITED)
     settings = Settings.load()
     places = (settings.database, settings.downloads, settings.log_file, settings.lease_file(settings.token().bot))
