@@ -353,6 +353,16 @@ JUNK = {
 }
 
 
+async def test_a_call_with_half_a_character_is_carried_out() -> None:
+    """MUST C22: text that has no UTF-8 is repaired, not refused."""
+    async with connected() as client:
+        await client.shake_hands()
+        call = json.dumps(tool_call(2, "reply", text="cut \ud83d")).encode() + b"\n"
+        assert b"\\ud83d" in call
+        await client.send_raw(call)
+        assert not (await client.answer(2))["result"]["isError"]
+
+
 @pytest.mark.parametrize("junk", list(JUNK.values()), ids=list(JUNK))
 @pytest.mark.parametrize("shaken", [False, True], ids=["before-the-handshake", "after-it"])
 async def test_junk_ends_no_session(junk: bytes, shaken: bool) -> None:

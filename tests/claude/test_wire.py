@@ -35,6 +35,14 @@ def test_half_a_character_never_stops_an_event(content: str) -> None:
     assert repaired.encode().decode() == repaired
 
 
+@given(st.text(st.characters(categories=["Cs", "L", "Po", "So"]) | st.sampled_from("\\u😀")))
+def test_half_a_character_in_what_comes_is_repaired_and_nothing_else_is_touched(text: str) -> None:
+    """MUST C22: text that has no UTF-8 is repaired, not refused."""
+    arrived = json.loads(wire.paired(json.dumps({"text": text}).encode()))["text"]
+    # Halves that happen to stand side by side are a whole: that is what JSON's escapes mean.
+    assert arrived == text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 @pytest.mark.parametrize(("behavior", "word"), [(Behavior.ALLOW, "allow"), (Behavior.DENY, "deny")])
 def test_a_verdict_names_its_request_and_one_of_two_words(behavior: Behavior, word: str) -> None:
     assert wire.verdict_params("abcde", behavior) == {"request_id": "abcde", "behavior": word}

@@ -7,11 +7,12 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from telegram_channel.cli.status import STOPPED, Signs, state_of
+from telegram_channel.cli.status import STOPPED, Signs, state_of, write_fault
 from telegram_channel.core.access import Role, Sender, with_sender
 from telegram_channel.core.health import BridgeState, HealthReport
 from telegram_channel.core.ids import BotId, EntryId, SenderId, SessionId, UpdateId
@@ -238,3 +239,27 @@ async def test_words_for_people_stay_on_their_lines(terminal: Terminal) -> None:
         "version",
         "problem",
     ]
+
+
+@pytest.mark.parametrize("state", [BridgeState.STARTING, BridgeState.POLLING, BridgeState.CONFLICT])
+def test_a_process_that_cannot_store_is_not_believed_that_all_is_well(state: BridgeState) -> None:
+    """MUST O15: status says what keeps a process that polls from storing anything."""
+    said = state_of(Signs(True, report(state), True, 1, held_up="The disk is full."))
+    assert said == ("conflict" if state is BridgeState.CONFLICT else "retrying")
+    assert state_of(Signs(False, report(state), True, 0, held_up="The disk is full.")) == STOPPED
+
+
+def test_whether_something_can_be_stored_is_tried_without_a_trace(tmp_path: Path) -> None:
+    assert write_fault(tmp_path) == ""
+    assert list(tmp_path.iterdir()) == []
+    assert "cannot be written" in write_fault(tmp_path / "missing")
+
+
+async def test_a_poll_that_never_completes_is_told(terminal: Terminal) -> None:
+    """MUST O15: status says what keeps a process that polls from storing anything."""
+    async with server(terminal) as store:
+        await store.health.publish(report(last_poll_ok_at=datetime.now(UTC) - timedelta(hours=1)))
+        with lease(terminal):
+            found = (await status(terminal, "--json")).json
+    assert found["state"] == "retrying"
+    assert "No poll has completed for 36" in found["problem"]

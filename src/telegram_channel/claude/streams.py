@@ -16,6 +16,7 @@ from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCError, JSONRPCMessage, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse, RequestId
 from mcp_types.jsonrpc import jsonrpc_message_adapter
 
+from telegram_channel.claude import wire
 from telegram_channel.claude.pipe import LineReader, LineWriter, PipeBroken
 
 if TYPE_CHECKING:
@@ -45,6 +46,13 @@ class _Stream:
         self.close()
 
 
+def _understood(line: bytes) -> JSONRPCMessage | None:
+    try:
+        return jsonrpc_message_adapter.validate_json(line, by_name=False)
+    except ValueError:
+        return None
+
+
 class Inbound(_Stream):
     """Lines as messages of the SDK. What is no message is skipped: junk ends no session."""
 
@@ -57,9 +65,8 @@ class Inbound(_Stream):
         while (line := await self._reader.line()) is not None:
             # A flood of input leaves the loop some air, and calls start in the order they were sent.
             await asyncio.sleep(0)
-            try:
-                message = jsonrpc_message_adapter.validate_json(line, by_name=False)
-            except ValueError:
+            message = _understood(line) or _understood(wire.paired(line))
+            if message is None:
                 logger.warning("Skipped %d bytes on stdin that are no JSON-RPC message.", len(line))
                 continue
             self._note(message)

@@ -66,3 +66,17 @@ def permission_request(params: Mapping[str, Any]) -> PermissionRequest:
     if not REQUEST_ID.fullmatch(fields["request_id"] or ""):
         raise Malformed("request_id is not five letters a-z without l")
     return PermissionRequest(**{name: str(value) for name, value in fields.items()})
+
+
+_ESCAPES = re.compile(
+    rb"\\\\|\\u[dD][89abAB][\dA-Fa-f]{2}\\u[dD][c-fC-F][\dA-Fa-f]{2}|(\\u[dD][89a-fA-F][\dA-Fa-f]{2})"
+)
+"""An escaped backslash, a whole surrogate pair, or (in the group) half of one."""
+
+
+def paired(line: bytes) -> bytes:
+    """A line of JSON in which every half of a surrogate pair is the replacement character.
+
+    A client cuts texts by UTF-16 units, so half a character may come; JSON allows its escape, UTF-8 does not.
+    """
+    return _ESCAPES.sub(lambda found: b"\\ufffd" if found[1] else found[0], line)
