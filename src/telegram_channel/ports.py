@@ -115,10 +115,11 @@ class Inbox(Protocol):
     async def unacknowledged(self, limit: int = 50) -> tuple[InboxEntry, ...]:
         """Entries without 👀 in the chat, in the order they were received."""
 
-    async def advance(self, moves: Sequence[Move]) -> int:
-        """Apply moves in one durable step; returns how many entries changed.
+    async def advance(self, moves: Sequence[Move], *, durable: bool = True) -> int:
+        """Apply moves in one step; returns how many entries changed.
 
-        A move touches only entries that are in one of its `only_from` states.
+        A move touches only entries that are in one of its `only_from` states. The step survives kill -9, and
+        power loss as well unless `durable` is False, which is quicker.
         """
 
     async def find(self, chat: ChatId, message: MessageId) -> InboxEntry | None:

@@ -24,11 +24,11 @@ class FillingInbox(MemoryInbox):
 
     is_full = False
 
-    async def advance(self, moves: Sequence[Move]) -> int:
+    async def advance(self, moves: Sequence[Move], *, durable: bool = True) -> int:
         """As on a disk that may be full."""
         if self.is_full:
             raise StateUnwritable("The disk is full.")
-        return await super().advance(moves)
+        return await super().advance(moves, durable=durable)
 
 
 async def test_an_event_that_was_overdue_when_the_disk_was_full_is_given_again_afterwards() -> None:

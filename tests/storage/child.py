@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from telegram_channel.core.ids import PromptId, SenderId, SessionId, UpdateId
-from telegram_channel.core.inbox import InboxEntry, Intake
+from telegram_channel.core.inbox import DeliveryState, InboxEntry, Intake, Move
 from telegram_channel.core.permission import Behavior, How, PermissionRequest, Prompt, Verdict
 from telegram_channel.errors import StateUnwritable
 from telegram_channel.storage import open_store
@@ -58,6 +58,8 @@ async def store_and_die(path: Path) -> None:
     await store.prompts.settle(PromptId("p1"), Verdict(Behavior.ALLOW, SenderId("7"), "Ann", How.BUTTON, NOON))
     intake = batch(0, 100)
     await store.inbox.ingest(intake, intake.seen[-1])
+    first = (await store.inbox.due(1))[0].entry
+    await store.inbox.advance([Move((first,), (DeliveryState.STORED,), emitted_at=NOON)], durable=False)
     die()
 
 

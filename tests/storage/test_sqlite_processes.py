@@ -28,6 +28,7 @@ async def test_what_was_stored_survives_a_kill_right_afterwards(database: Path) 
     store = await open_store(database, BOT)
     due = await store.inbox.due()
     assert [one.message for one in due] == [str(number) for number in range(1, 101)]
+    assert [one.emitted_at for one in due] == [NOON, *[None] * 99]
     assert await store.inbox.cursor() == due[-1].update
     assert await store.inbox.unseen([one.update for one in due]) == frozenset()
     assert await store.access.read() == BOOK

@@ -242,6 +242,27 @@ async def test_a_single_update_for_whoever_is_in_a_hurry_may_not_be_the_only_one
     assert [batch.drained for batch in polling.batches] == [False, True, True, False, True]
 
 
+class WaitingSource(Source):
+    """Somebody writes four seconds after a long poll began."""
+
+    async def fetch(self, offset: int | None, timeout_s: int) -> Sequence[Any]:
+        if timeout_s:
+            await self._clock.sleep(4)
+        return await super().fetch(offset, timeout_s)
+
+
+async def test_a_single_update_that_was_waited_for_needs_no_second_look() -> None:
+    polling = Polling()
+    polling.source = WaitingSource(polling.clock)
+    polling.poller = Poller(
+        polling.source, polling._store, polling.health.append, polling.clock, jitter=lambda: 1.0, timeout_s=25
+    )
+    polling.source.answers.extend([ids(), ids(11)])
+    await polling.run(5)
+    assert [batch.drained for batch in polling.batches] == [True, True]
+    assert [one[1] for one in polling.source.asked] == [0, 25]
+
+
 async def test_an_empty_poll_is_handed_over_and_moves_nothing() -> None:
     polling = Polling()
     await polling.run(2)

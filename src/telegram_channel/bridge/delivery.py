@@ -171,7 +171,9 @@ class Delivery:
         """Store that the session is about to be given these: after a crash nobody knows whether it was."""
         new = tuple(entry.entry for parcel in parcels for entry in parcel.entries if entry.emitted_at is None)
         if new:
-            await self._store.inbox.advance([Move(new, (DeliveryState.STORED,), emitted_at=self._clock.now())])
+            begun = Move(new, (DeliveryState.STORED,), emitted_at=self._clock.now())
+            # After a loss of power the session is gone as well, and knows nothing of what it was given.
+            await self._store.inbox.advance([begun], durable=False)
 
     async def _remember(self, given: Sequence[InboxEntry]) -> None:
         """Store that the pipe has them. A full disk must not make us give them again: it is tried until it works."""

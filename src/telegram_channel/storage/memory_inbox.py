@@ -84,7 +84,7 @@ class MemoryInbox(Part):
         """Entries without 👀 in the chat, in the order they were received."""
         return self._where(lambda entry: not entry.acknowledged)[: max(limit, 0)]
 
-    async def advance(self, moves: Sequence[Move]) -> int:
+    async def advance(self, moves: Sequence[Move], *, durable: bool = True) -> int:  # noqa: ARG002 - no disk here
         """Apply moves; returns how many entries were in a state the move starts from."""
         tables, touched = self._tables, set()
         for move in moves:

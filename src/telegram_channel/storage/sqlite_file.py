@@ -131,6 +131,19 @@ def transaction(connection: sqlite3.Connection, *, write: bool) -> Iterator[None
         raise
 
 
+@contextmanager
+def synchronised(connection: sqlite3.Connection, *, durable: bool) -> Iterator[None]:
+    """Whether commits inside wait for the disk; outside they always do."""
+    if durable:
+        yield
+        return
+    connection.execute("PRAGMA synchronous=NORMAL")
+    try:
+        yield
+    finally:
+        connection.execute("PRAGMA synchronous=FULL")
+
+
 def _is_new(database: Path, connection: sqlite3.Connection) -> bool:
     # The marker is written after the tables, so it is looked at before them: two processes that start
     # together never take each other's half-made database for a lost one.

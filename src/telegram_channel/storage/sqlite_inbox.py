@@ -109,8 +109,8 @@ class SqliteInbox:
         """Entries without 👀 in the chat, in the order they were received."""
         return await self._select("unacknowledged", max(limit, 0))
 
-    async def advance(self, moves: Sequence[Move]) -> int:
-        """Apply moves in one durable step; returns how many entries were in a state the move starts from."""
+    async def advance(self, moves: Sequence[Move], *, durable: bool = True) -> int:
+        """Apply moves in one step; returns how many entries were in a state the move starts from."""
         steps = [(move, *_assignments(move)) for move in moves if move.entries and move.only_from]
         if not any(assignments for _move, assignments, _values in steps):
             return 0
@@ -131,7 +131,7 @@ class SqliteInbox:
                         touched.add(entry)
             return len(touched)
 
-        return await self._database.write(apply)
+        return await self._database.write(apply, durable=durable)
 
     async def find(self, chat: ChatId, message: MessageId) -> InboxEntry | None:
         """The newest entry of this message of the chat."""

@@ -26,6 +26,7 @@ from telegram_channel.storage.sqlite_file import (
     open_database,
     primary_code,
     refuse_if_too_new,
+    synchronised,
     transaction,
 )
 
@@ -95,12 +96,13 @@ class Database:
         """What `job` returns, run on one snapshot. Raises `StateError`."""
         return await self._order(lambda: self._perform(job, write=False, checkpointed=False))
 
-    async def write(self, job: Job[T], *, checkpointed: bool = False) -> T:
-        """What `job` returns; what it wrote is durable, or nothing of it is there. Raises `StateError`.
+    async def write(self, job: Job[T], *, checkpointed: bool = False, durable: bool = True) -> T:
+        """What `job` returns; what it wrote is stored as a whole, or nothing of it is there. Raises `StateError`.
 
         `checkpointed` also copies it into the main file at once, so that it is not lost with the `-wal` file.
+        Without `durable` it survives any death of processes, but perhaps not a loss of power.
         """
-        return await self._order(lambda: self._perform(job, write=True, checkpointed=checkpointed))
+        return await self._order(lambda: self._perform(job, write=True, checkpointed=checkpointed, durable=durable))
 
     async def wait_for_change(self, seen: int, timeout_s: float) -> int:
         """As `ports.Store` promises; while the database cannot be used it just waits.
@@ -165,11 +167,11 @@ class Database:
                 self._look_for_others()
                 next_look = time.monotonic() + (LOOK_WHEN_BROKEN_EVERY_S if self._broken else LOOK_EVERY_S)
 
-    def _perform(self, job: Job[T], *, write: bool, checkpointed: bool) -> T:
+    def _perform(self, job: Job[T], *, write: bool, checkpointed: bool, durable: bool = True) -> T:
         try:
             connection = self._connected()
             before = connection.total_changes
-            with transaction(connection, write=write):
+            with synchronised(connection, durable=durable), transaction(connection, write=write):
                 refuse_if_too_new(self.path, connection)
                 result = job(connection)
         except CodecError as error:

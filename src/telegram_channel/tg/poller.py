@@ -52,6 +52,8 @@ tells at once that all is well, and whether anything was waiting. What comes aft
 _DEADLINE_MARGIN_S = 15.0
 """What a poll may take beyond the server's own wait. The HTTP client gives up before that, if it can."""
 _IDENTITY_DEADLINE_S = 30.0
+_WAITED_S = 3.0
+"""An answer that took so long was waited for: when it was asked for there was nothing. No network is so slow."""
 _HURRY_S = 1.0
 """The server takes 0.5 s between two calls with one offset for a hurry; ours are measured at this end."""
 _REBUILD_DEADLINE_S = 5.0
@@ -160,7 +162,9 @@ class Poller:
             settled = self._health.state is BridgeState.POLLING and self._is_drained
             timeout_s = self._timeout_s if settled else min(PROBE_TIMEOUT_S, self._timeout_s)
             asked_at, is_hurried = self._clock.now(), self._is_hurried()
+            asked_s = self._clock.monotonic()
             raw = await self._within(timeout_s + _DEADLINE_MARGIN_S, self._updates.fetch(self._offset, timeout_s))
+            is_hurried = is_hurried and self._clock.monotonic() - asked_s < _WAITED_S
         except TimeoutError:
             return "Telegram did not answer in time; trying again.", Failed(hung=True)
         except BadToken as error:
