@@ -1,7 +1,7 @@
 """The control surface: other programs play the people, see what bots did, and set faults."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -10,6 +10,7 @@ import pytest
 from telegram_channel.demo.http import Emulator
 from telegram_channel.demo.phone import picture
 from tests.demo.desk import BEGINNING, TOKEN, Desk
+from tests.waiting import until
 
 LIMIT_S = 10
 
@@ -33,12 +34,6 @@ async def client(emulator: Emulator) -> AsyncIterator[httpx.AsyncClient]:
 
 def method(name: str) -> str:
     return f"/bot{TOKEN}/{name}"
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(LIMIT_S):
-        while not condition():  # noqa: ASYNC110 - what is waited for here announces nothing
-            await asyncio.sleep(0.001)
 
 
 async def control(client: httpx.AsyncClient, name: str, **values: object) -> Any:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -35,6 +35,7 @@ from telegram_channel.demo.phone import picture
 from telegram_channel.demo.transport import IN_PROCESS, InProcessTransport
 from tests.clock import ManualClock
 from tests.demo.desk import TOKEN, Desk
+from tests.waiting import until
 
 
 class Line:
@@ -264,10 +265,3 @@ async def test_in_process_time_belongs_to_the_caller() -> None:
 
     assert transport.requests == 3
     assert desk.phone.inbox() == []
-
-
-async def until(condition: Callable[[], bool], limit_s: float = 5) -> None:
-    """Let others work until the condition holds; fail when it takes too long."""
-    async with asyncio.timeout(limit_s):
-        while not condition():  # noqa: ASYNC110 - what is waited for here announces nothing
-            await asyncio.sleep(0.001)

@@ -4,7 +4,7 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -13,6 +13,7 @@ import pytest
 from telegram_channel.demo.botapi_wire import ControlPath, FilePath, MethodPath, OtherPath, read_path
 from telegram_channel.demo.http import Emulator
 from tests.demo.desk import TOKEN, Desk
+from tests.waiting import until
 
 LIMIT_S = 10
 
@@ -54,12 +55,6 @@ async def raw(emulator: Emulator, data: bytes, *, answers: int = 1) -> list[tupl
         writer.close()
         await writer.wait_closed()
     return got
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(LIMIT_S):
-        while not condition():  # noqa: ASYNC110 - what is waited for here announces nothing
-            await asyncio.sleep(0.001)
 
 
 # HTTP

@@ -3,13 +3,13 @@
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Any
 
 import psutil
 import pytest
 
 from telegram_channel.demo.session import ScriptedSession
+from tests.waiting import until
 from tests.world import World
 
 AT_ONCE_S = 1.5
@@ -223,6 +223,11 @@ def _heard(session: ScriptedSession) -> set[str]:
 
 async def _ended(pid: int) -> None:
     """Return when a child has ended. asyncio itself says so only when its pipes are read to their end."""
-    with suppress(psutil.NoSuchProcess):
-        while psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110 - the system tells nobody
-            await asyncio.sleep(0.01)  # bounded by whoever waits for this
+    await until(lambda: _is_gone(pid), f"the end of {pid}", patience_s=30)
+
+
+def _is_gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
