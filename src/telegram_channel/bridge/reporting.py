@@ -1,15 +1,12 @@
 """What the process that polls says about itself: states come from completed polls, never from hopes."""
 
 import asyncio
-import logging
 from collections.abc import Callable
 from contextlib import suppress
 
 from telegram_channel.core.health import BridgeState, HealthReport, PollHealth
 from telegram_channel.errors import StateError
 from telegram_channel.ports import Clock, Store
-
-_log = logging.getLogger(__name__)
 
 LEAST_BETWEEN_S = 1.0
 """In a burst of polls, one report a second is enough for everybody who reads it."""
@@ -33,8 +30,6 @@ class Reporter:
         """The poll loop says how it is."""
         if (health.state, health.problem) != (self._health.state, self._health.problem):
             self._say_state(health.state, health.problem)
-            if health.problem:
-                _log.warning("%s: %s", health.state.value, health.problem)
         self._health = health
         self._news.set()
 
