@@ -1,63 +1,27 @@
-"""What the flows need from the outside, as Protocols with their guarantees.
-
-Adapters implement them (`storage`, `tg`, `claude`), `app` brings both together. Everything is async and
-everything that is stored is keyed by the bot id, so that the same shapes fit one file on one machine or
-a server shared by several.
+"""Everything persisted for one bot. Processes meet only here.
 
 Any method of a stored port may raise `StateUnreadable`, `StateTooNew` or `StateUnwritable`; after
 `StateUnwritable` nothing was changed and the same call may be repeated.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from telegram_channel.core.access import AccessState
 from telegram_channel.core.audit import AuditRow
-from telegram_channel.core.events import ChannelEvent
 from telegram_channel.core.health import HealthReport
-from telegram_channel.core.ids import (
-    BotId,
-    ChatId,
-    FileRef,
-    MessageId,
-    PressId,
-    PromptId,
-    SessionId,
-    ThreadId,
-    UpdateId,
-)
+from telegram_channel.core.ids import BotId, ChatId, MessageId, PromptId, SessionId, ThreadId, UpdateId
 from telegram_channel.core.inbox import Counts, InboxEntry, Intake, Move, QuarantinedUpdate
-from telegram_channel.core.outgoing import BotIdentity, ButtonRows, DownloadOutcome, OutMessage, SendOutcome
-from telegram_channel.core.permission import (
-    Behavior,
-    Card,
-    Closing,
-    PermissionRequest,
-    Prompt,
-    Settlement,
-    Verdict,
-)
-from telegram_channel.core.text import Body
+from telegram_channel.core.orders import Order, OrderKind
+from telegram_channel.core.permission import Card, Closing, Details, Prompt, Settlement, Verdict
+from telegram_channel.core.routing import Question, TopicBinding
+from telegram_channel.core.wishes import Wishes
 
 T = TypeVar("T")
 Change = Callable[[AccessState], tuple[AccessState, T, Sequence[AuditRow]]]
 """A pure change of the access book: the new state, a result, and the audit rows that belong to it."""
-
-
-class Clock(Protocol):
-    """Time, so that tests can own it."""
-
-    def now(self) -> datetime:
-        """Wall time, aware, UTC."""
-
-    def monotonic(self) -> float:
-        """Seconds that never go back; only differences mean something."""
-
-    async def sleep(self, seconds: float) -> None:
-        """Return after `seconds`."""
 
 
 class AccessBook(Protocol):
@@ -97,11 +61,14 @@ class Inbox(Protocol):
         survives kill -9 and power loss.
         """
 
-    async def due(self, limit: int = 200) -> tuple[InboxEntry, ...]:
-        """Entries in STORED, in the order they were received."""
+    async def due(self, limit: int = 200, session: SessionId | None = None) -> tuple[InboxEntry, ...]:
+        """Entries in STORED, in the order they were received; with `session`, only those directed to it."""
 
-    async def unproven(self) -> tuple[InboxEntry, ...]:
-        """Entries in EMITTED, in the order they were received."""
+    async def undirected(self, limit: int = 200) -> tuple[InboxEntry, ...]:
+        """Entries in STORED that are directed to no session, in the order they were received."""
+
+    async def unproven(self, session: SessionId | None = None) -> tuple[InboxEntry, ...]:
+        """Entries in EMITTED, in the order they were received; with `session`, only those it was given."""
 
     async def unanswered(self, chat: ChatId) -> tuple[InboxEntry, ...]:
         """Entries of a chat in EMITTED or READ, in the order they were received."""
@@ -149,6 +116,12 @@ class PromptBook(Protocol):
 
     async def add_cards(self, prompt: PromptId, cards: Sequence[Card]) -> None:
         """Remember copies of the card that were sent."""
+
+    async def enrich(self, prompt: PromptId, details: Details) -> Prompt | None:
+        """Add what the hook said to an open prompt that has no details; returns it as it is now.
+
+        None when there is no such prompt. A prompt that is closed, or has details, stays as it is.
+        """
 
     async def settle(self, prompt: PromptId, verdict: Verdict) -> Settlement:
         """Compare-and-set: exactly one verdict per prompt is `Decided`, and audited in the same step.
@@ -201,6 +174,12 @@ class SessionRecord:
     """The project directory's last part."""
     is_channel: bool
     """Whether there is evidence that the client was started with us as a channel."""
+    receives: bool = True
+    """Whether it takes messages: a channel session, or one that was told to."""
+    project: str = ""
+    """The project directory; absolute, empty when it is not known."""
+    branch: str = ""
+    """The git branch of the project, empty when there is none."""
 
 
 class Sessions(Protocol):
@@ -227,6 +206,81 @@ class HealthBoard(Protocol):
 
     async def latest(self) -> HealthReport | None:
         """The newest report of any process."""
+
+
+class OrderBook(Protocol):
+    """Orders from the chat that stand, of all sessions of one bot."""
+
+    async def give(self, order: Order) -> None:
+        """Let an order stand, audited in the same step; it replaces one of its kind for the same session.
+
+        The same order (same person, place and time) given again changes nothing, whether answered or not.
+        """
+
+    async def standing(self, session: SessionId) -> tuple[Order, ...]:
+        """What stands for this session and for every session, oldest first."""
+
+    async def mark_answered(self, order: Order) -> None:
+        """The chat was told what came of exactly this order; one that was replaced or lifted stays so."""
+
+    async def lift(self, kind: OrderKind, session: SessionId, by: str, at: datetime) -> Order | None:
+        """End an order, audited in the same step; returns it, None when none stood. `by` is for the audit."""
+
+    async def prune(self, before: datetime) -> int:
+        """Forget orders of kind STOP given before, never a PAUSE; returns how many."""
+
+
+class RouteBook(Protocol):
+    """Which sessions chats, topics and messages belong to, of one bot."""
+
+    async def chosen(self, chat: ChatId) -> SessionId | None:
+        """The session a chat has chosen."""
+
+    async def choose(self, chat: ChatId, session: SessionId | None) -> None:
+        """Remember a chat's choice; None takes it back. The same choice writes nothing."""
+
+    async def bindings(self) -> tuple[TopicBinding, ...]:
+        """Every topic that belongs to a project, oldest first."""
+
+    async def bind(self, binding: TopicBinding) -> None:
+        """Add or replace the binding of a topic (same chat and thread). The same binding writes nothing."""
+
+    async def take_topic(self, chat: ChatId, project: str, session: SessionId) -> TopicBinding | None:
+        """Let a session have a topic of its project in this chat that no session has; atomic.
+
+        Its own, if it has one already. None when there is none to be had: then one may be made.
+        """
+
+    async def unbind(self, chat: ChatId, thread: ThreadId) -> None:
+        """Forget a topic that is gone."""
+
+    async def note_sent(self, session: SessionId, chat: ChatId, messages: Sequence[MessageId], at: datetime) -> None:
+        """Remember whose messages of the bot these are. Survives kill -9, perhaps not a loss of power."""
+
+    async def author(self, chat: ChatId, message: MessageId) -> SessionId | None:
+        """Whose message of the bot this is, as far as it is remembered."""
+
+    async def ask(self, question: Question) -> bool:
+        """Remember a question; False when one stands for the same chat and thread already."""
+
+    async def questions(self) -> tuple[Question, ...]:
+        """Every question that stands, oldest first."""
+
+    async def settle_question(self, chat: ChatId, thread: ThreadId | None) -> Question | None:
+        """End a question; returns it, None when there was none."""
+
+    async def prune(self, before: datetime) -> int:
+        """Forget whose messages those sent before are; returns how many."""
+
+
+class WishBook(Protocol):
+    """What each chat asked to be shown."""
+
+    async def of(self, chat: ChatId) -> Wishes:
+        """The wishes of a chat; none when it never said any."""
+
+    async def keep(self, chat: ChatId, wishes: Wishes) -> None:
+        """Replace the wishes of a chat."""
 
 
 class ClosedChats(Protocol):
@@ -268,116 +322,24 @@ class Store(Protocol):
     def health(self) -> HealthBoard: ...
 
     @property
+    def orders(self) -> OrderBook: ...
+
+    @property
+    def wishes(self) -> WishBook: ...
+
+    @property
+    def routes(self) -> RouteBook: ...
+
+    @property
     def closed_chats(self) -> ClosedChats: ...
 
     async def wait_for_change(self, seen: int, timeout_s: float) -> int:
         """Return the version as soon as it is not `seen`, or after `timeout_s` whatever it is.
 
-        The version changes with every commit: at once for one of this process, within half a second for
-        one of another. Start with `seen=-1` to get the present version. No change is ever missed.
+        The version changes with every commit: at once for one of this process, within a tenth of a second for
+        one of another, and within about two when its writer could not announce it (it was killed right after the
+        commit, may not write beside the database, or is another program). Start with `seen=-1` to get the present version. No change is ever missed.
         """
 
     async def close(self) -> None:
         """Let go of everything; safe to call twice."""
-
-
-class Lease(Protocol):
-    """The right to poll one bot, held by at most one process, released by the kernel on any death."""
-
-    def acquire(self) -> bool:
-        """Try once, without waiting. True again and again while held."""
-
-    def release(self) -> None:
-        """Give it up; safe when not held."""
-
-    def is_held_elsewhere(self) -> bool:
-        """Whether another process holds it at this moment."""
-
-
-class Chat(Protocol):
-    """The chat platform, outward. Order per chat is kept; one slow chat never delays another."""
-
-    async def identity(self) -> BotIdentity:
-        """Who the bot is. Raises `ChatError`."""
-
-    async def send(self, message: OutMessage) -> SendOutcome:
-        """Send one answer, in as many platform messages as it needs; never raises `ChatError`."""
-
-    async def edit(
-        self, chat: ChatId, message: MessageId, body: Body | None, buttons: ButtonRows = ()
-    ) -> SendOutcome:
-        """Replace text and buttons of a message of the bot; `body=None` replaces the buttons only.
-
-        A newer edit of the same message that has not left yet replaces an older one. "Nothing changed" is
-        `Sent`. The text must fit one message: what does not fit is `Refused`.
-        """
-
-    async def react(self, chat: ChatId, message: MessageId, emoji: str | None) -> SendOutcome:
-        """Set or clear the bot's reaction; an emoji the platform does not allow is `Refused`."""
-
-    async def typing(self, chat: ChatId, thread: ThreadId | None = None) -> None:
-        """Show "typing" for about five seconds. A failure is nobody's business."""
-
-    async def answer_press(self, press: PressId, text: str = "", *, alert: bool = False) -> None:
-        """Acknowledge a button press with a short text. A failure is nobody's business."""
-
-    async def download(self, file: FileRef, to: Path) -> DownloadOutcome:
-        """Fetch a file to `to` (whole or not at all). Never raises `ChatError`."""
-
-    async def announce_commands(self, commands: Mapping[str, str]) -> None:
-        """Offer these bot commands (name → description) in the phone's menu. A failure is nobody's business."""
-
-
-@dataclass(frozen=True, slots=True)
-class ToolSpec:
-    """A tool as the model sees it."""
-
-    name: str
-    description: str
-    input_schema: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class ToolResult:
-    """What a tool call returns to the model."""
-
-    text: str
-    is_error: bool = False
-
-
-class Session(Protocol):
-    """The Claude Code session of this process, outward."""
-
-    @property
-    def id(self) -> SessionId: ...
-
-    async def ready(self) -> None:
-        """Return once events may be emitted: after the handshake, and the first tools/list or one second."""
-
-    async def emit(self, event: ChannelEvent) -> None:
-        """Queue one event for the session, in order."""
-
-    async def drained(self) -> None:
-        """Return once everything queued so far was taken by the client's pipe.
-
-        Waits as long as the client does not read. Until then an event is not EMITTED.
-        """
-
-    async def tell_verdict(self, request_id: str, behavior: Behavior) -> None:
-        """Answer a permission request, ahead of nothing and behind nothing that was queued."""
-
-
-class SessionListener(Protocol):
-    """The bridge, as the session side calls it. Nothing here raises."""
-
-    def tools(self) -> Sequence[ToolSpec]:
-        """The listed tools."""
-
-    async def call_tool(self, name: str, arguments: Mapping[str, Any]) -> ToolResult:
-        """Carry out a tool call; any failure is a result with `is_error`."""
-
-    async def initialized(self) -> None:
-        """The handshake is complete: from now on there may be side effects."""
-
-    async def permission_requested(self, request: PermissionRequest) -> None:
-        """The client shows a permission dialog and relays it."""
