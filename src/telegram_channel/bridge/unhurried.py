@@ -13,9 +13,12 @@ from telegram_channel.ports import (
     ClosedChats,
     HealthBoard,
     Inbox,
+    OrderBook,
     PromptBook,
+    RouteBook,
     Sessions,
     Store,
+    WishBook,
 )
 
 
@@ -55,6 +58,18 @@ class Unhurried:
     @property
     def health(self) -> HealthBoard:
         return self._store.health
+
+    @property
+    def orders(self) -> OrderBook:
+        return self._store.orders
+
+    @property
+    def wishes(self) -> WishBook:
+        return self._store.wishes
+
+    @property
+    def routes(self) -> RouteBook:
+        return self._store.routes
 
     @property
     def closed_chats(self) -> ClosedChats:

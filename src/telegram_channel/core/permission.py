@@ -23,6 +23,8 @@ class How(StrEnum):
 
     BUTTON = "button"
     TEXT = "text"
+    COMMAND = "command"
+    """`/stop`, which denies everything that is open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,27 @@ class PermissionRequest:
     tool_name: str
     description: str
     input_preview: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """One of the terminal's own further choices, such as "always allow this command"."""
+
+    words: str
+    """What it means, in plain words. Built from untrusted text."""
+    raw: str
+    """The client's JSON of it, to be handed back as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What the client's hook said about a request, beyond the request itself. All of it is untrusted text."""
+
+    tool_input: str
+    """The whole input as JSON text."""
+    suggestions: tuple[Suggestion, ...] = ()
+    agent: str = ""
+    """The subagent that asks; empty for the main conversation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +76,10 @@ class Verdict:
     by_name: str
     how: How
     at: datetime
+    always: int | None = None
+    """Which of the prompt's suggestions is accepted as well: an index into `Details.suggestions`."""
+    reason: str = ""
+    """What the approver wrote, for Claude, when denying."""
 
 
 class Closing(StrEnum):
@@ -79,6 +106,7 @@ class Prompt:
     """Whether the verdict was written to the session that asked."""
     cards_closed: bool = False
     """Whether every copy shows the outcome."""
+    details: Details | None = None
 
     @property
     def is_open(self) -> bool:
@@ -115,11 +143,15 @@ class Unknown:
 Settlement = Decided | AlreadyDecided | TooLate | Unknown
 
 
+MOST_SUGGESTIONS = 4
+"""Further choices on one card; one digit names each of them on its button."""
+
 _ANSWER = re.compile(r"\s*(y|yes|n|no)\s+([a-km-z]{5})\s*", re.ASCII | re.IGNORECASE)
 """The whole message, nothing before or after it; the id as the channel contract makes it."""
+_BARE_ANSWER = re.compile(r"\s*(y|yes|n|no)\s*", re.ASCII | re.IGNORECASE)
 _REQUEST_ID = re.compile(r"[a-km-z]{5}", re.ASCII)
 _BUTTON_PREFIX = "perm:"
-_BUTTON = re.compile(r"perm:([ad]):([!-~]+)", re.ASCII)
+_BUTTON = re.compile(r"perm:([ad]|s[0-3]):([!-~]+)", re.ASCII)
 _MOST_BUTTON_BYTES = 64
 """Source: Bot API, `InlineKeyboardButton.callback_data`."""
 _LETTERS = {Behavior.ALLOW: "a", Behavior.DENY: "d"}
@@ -140,6 +172,8 @@ class PressedAnswer:
 
     behavior: Behavior
     prompt: PromptId
+    always: int | None = None
+    """Which of the prompt's suggestions is accepted as well. Whether there is such a one: see `offers`."""
 
 
 def parse_answer(text: str) -> TypedAnswer | None:
@@ -152,6 +186,17 @@ def parse_answer(text: str) -> TypedAnswer | None:
         return None
     behavior = Behavior.ALLOW if match[1].lower().startswith("y") else Behavior.DENY
     return TypedAnswer(behavior, match[2].lower())
+
+
+def parse_bare_answer(text: str) -> Behavior | None:
+    """The answer that a reply to a card is without naming the request, or None when it is anything else.
+
+    Only `yes`, `y`, `no` or `n`, in any letter case, and nothing else.
+    """
+    match = _BARE_ANSWER.fullmatch(text)
+    if not match:
+        return None
+    return Behavior.ALLOW if match[1].lower().startswith("y") else Behavior.DENY
 
 
 def is_request_id(text: str) -> bool:
@@ -170,16 +215,45 @@ def button_data(behavior: Behavior, prompt: PromptId) -> str:
     Raises:
         ValueError: the prompt's id is longer than fits a button, or has other than visible ASCII letters.
     """
-    data = f"{_BUTTON_PREFIX}{_LETTERS[behavior]}:{prompt}"
+    return _data(_LETTERS[behavior], prompt)
+
+
+def suggestion_data(index: int, prompt: PromptId) -> str:
+    """The data behind the button that allows and accepts suggestion `index`, counted from 0.
+
+    Raises:
+        ValueError: as for `button_data`, or the index is beyond `MOST_SUGGESTIONS`.
+    """
+    return _data(f"s{index}", prompt)
+
+
+def _data(choice: str, prompt: PromptId) -> str:
+    data = f"{_BUTTON_PREFIX}{choice}:{prompt}"
     if len(data.encode()) > _MOST_BUTTON_BYTES or not _BUTTON.fullmatch(data):
-        raise ValueError(f"{prompt!r} does not fit a button")
+        raise ValueError(f"{choice!r} for {prompt!r} does not fit a button")
     return data
 
 
 def parse_button(data: str) -> PressedAnswer | None:
     """What a card's button stands for; None for data that no card of ours carries."""
     match = _BUTTON.fullmatch(data)
-    return PressedAnswer(_BEHAVIORS[match[1]], PromptId(match[2])) if match else None
+    if not match:
+        return None
+    choice, prompt = match[1], PromptId(match[2])
+    if choice in _BEHAVIORS:
+        return PressedAnswer(_BEHAVIORS[choice], prompt)
+    return PressedAnswer(Behavior.ALLOW, prompt, always=int(choice[1:]))
+
+
+def offers(prompt: Prompt, always: int | None) -> bool:
+    """Whether an answer with this `always` is one that the prompt's card can give. Ask before settling it."""
+    return always is None or suggestion(prompt, always) is not None
+
+
+def suggestion(prompt: Prompt, always: int | None) -> Suggestion | None:
+    """The suggestion that an answer accepts as well; None when it accepts none, or none that exists."""
+    suggestions = prompt.details.suggestions[:MOST_SUGGESTIONS] if prompt.details else ()
+    return suggestions[always] if always is not None and 0 <= always < len(suggestions) else None
 
 
 class Standing(StrEnum):
