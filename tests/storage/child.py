@@ -14,9 +14,11 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from telegram_channel.core.ids import PromptId, SenderId, SessionId, UpdateId
+from telegram_channel.core.ids import ChatId, MessageId, PromptId, SenderId, SessionId, UpdateId
 from telegram_channel.core.inbox import DeliveryState, InboxEntry, Intake, Move
-from telegram_channel.core.permission import Behavior, How, PermissionRequest, Prompt, Verdict
+from telegram_channel.core.orders import Order, OrderKind
+from telegram_channel.core.permission import Behavior, Details, How, PermissionRequest, Prompt, Verdict
+from telegram_channel.core.wishes import Wishes
 from telegram_channel.errors import StateUnwritable
 from telegram_channel.storage import open_store
 from telegram_channel.storage.lease import FileLease
@@ -25,6 +27,8 @@ from tests.storage.conftest import BOOK, BOT
 from tests.values import NOON, entry, message
 
 LONGEST_LIFE_S = 30.0
+STOP = Order(OrderKind.STOP, SessionId("s1"), SenderId("7"), "Ann", NOON, ChatId("7"), MessageId("5"))
+DETAILS = Details('{"command": "ls"}')
 BATCH = 7
 """Messages in a batch of `ingest_for_ever`."""
 
@@ -55,6 +59,9 @@ async def store_and_die(path: Path) -> None:
     await store.prompts.open(
         Prompt(PromptId("p1"), SessionId("s1"), PermissionRequest("abcde", "Bash", "Run", "{}"), NOON)
     )
+    await store.prompts.enrich(PromptId("p1"), DETAILS)
+    await store.orders.give(STOP)
+    await store.wishes.keep(STOP.chat, Wishes(progress=True))
     await store.prompts.settle(PromptId("p1"), Verdict(Behavior.ALLOW, SenderId("7"), "Ann", How.BUTTON, NOON))
     intake = batch(0, 100)
     await store.inbox.ingest(intake, intake.seen[-1])

@@ -28,7 +28,19 @@ from telegram_channel.core.messages import (
     ReactionChange,
     RepliedTo,
 )
-from telegram_channel.core.permission import Behavior, Card, Closing, How, PermissionRequest, Prompt, Verdict
+from telegram_channel.core.orders import Order, OrderKind
+from telegram_channel.core.permission import (
+    Behavior,
+    Card,
+    Closing,
+    Details,
+    How,
+    PermissionRequest,
+    Prompt,
+    Suggestion,
+    Verdict,
+)
+from telegram_channel.core.wishes import Wishes
 from telegram_channel.ports import SessionRecord
 
 texts = st.text(st.characters(exclude_categories=()), max_size=20)
@@ -94,7 +106,10 @@ deliverables = messages | presses | reactions
 
 fetches = st.builds(Fetch, st.sampled_from(FetchState), optional(texts), texts, texts, st.booleans())
 quarantined = st.builds(QuarantinedUpdate, numbers, texts, times, texts)
-verdicts = st.builds(Verdict, st.sampled_from(Behavior), ids, texts, st.sampled_from(How), times)
+verdicts = st.builds(
+    Verdict, st.sampled_from(Behavior), ids, texts, st.sampled_from(How), times, optional(numbers), texts
+)
+details = st.builds(Details, texts, lists(st.builds(Suggestion, texts, texts)), texts)
 prompts = st.builds(
     Prompt,
     texts,
@@ -106,7 +121,12 @@ prompts = st.builds(
     optional(st.sampled_from(Closing)),
     st.booleans(),
     st.booleans(),
+    optional(details),
 )
+orders = st.builds(
+    Order, st.sampled_from(OrderKind), texts, ids, texts, times, ids, ids, optional(ids), st.booleans()
+)
+wishes = st.builds(Wishes, st.booleans(), st.booleans())
 sessions = st.builds(SessionRecord, texts, numbers, times, times, texts, st.booleans())
 reports = st.builds(
     HealthReport, st.sampled_from(BridgeState), numbers, times, texts, texts, optional(times), optional(times)

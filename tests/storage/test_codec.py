@@ -11,23 +11,35 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telegram_channel.core.access import AccessState, Policy
-from telegram_channel.core.ids import SenderId
+from telegram_channel.core.ids import ChatId, MessageId, PromptId, SenderId, SessionId
 from telegram_channel.core.inbox import Fetch, FetchState
+from telegram_channel.core.permission import (
+    Behavior,
+    Card,
+    Closing,
+    How,
+    PermissionRequest,
+    Prompt,
+    Verdict,
+)
 from telegram_channel.storage.codec import (
     ACCESS,
     AUDIT,
     FETCH,
     HEALTH,
     INBOUND,
+    ORDER,
     PROMPT,
     QUARANTINED,
     REASON,
     SESSION,
+    WISHES,
     Document,
     DocumentTooNew,
 )
 from telegram_channel.storage.shapes import CodecError, shape_of
 from tests.storage import strategies
+from tests.values import NOON, later
 
 EVERYTHING: list[tuple[Document[Any], st.SearchStrategy[Any]]] = [
     (ACCESS, strategies.access_states),
@@ -35,14 +47,17 @@ EVERYTHING: list[tuple[Document[Any], st.SearchStrategy[Any]]] = [
     (FETCH, strategies.fetches),
     (HEALTH, strategies.reports),
     (INBOUND, strategies.deliverables),
+    (ORDER, strategies.orders),
     (PROMPT, strategies.prompts),
     (QUARANTINED, strategies.quarantined),
     (REASON, strategies.texts),
     (SESSION, strategies.sessions),
+    (WISHES, strategies.wishes),
 ]
 by_kind = pytest.mark.parametrize(("document", "values"), EVERYTHING, ids=[one.name for one, _ in EVERYTHING])
 
-# Version 1 as it is on people's disks. A change of these texts is a new version with an upgrade, not an edit.
+# The present versions as they are on people's disks. A change of one is a new version with an upgrade, and the text
+# as it was goes to OLDER.
 GOLDEN = [
     (
         ACCESS,
@@ -79,11 +94,43 @@ GOLDEN = [
     (FETCH, '{"v":1,"data":{"state":"wanted","file":"f","path":"","cause":"","slow":false}}'),
     (
         PROMPT,
-        '{"v":1,"data":{"prompt":"p1","session":"s1","request":{"request_id":"abcde","tool_name":"Bash",'
+        '{"v":2,"data":{"prompt":"p1","session":"s1","request":{"request_id":"abcde","tool_name":"Bash",'
         '"description":"Run","input_preview":"{}"},"asked_at":"2026-11-20T12:00:00.000000+00:00",'
-        '"cards":[{"chat":"7","message":"9"}],"verdict":{"behavior":"allow","by":"7","by_name":"Ann","how":"text",'
-        '"at":"2026-11-20T12:00:05.000000+00:00"},"closing":null,"told_session":true,"cards_closed":false}}',
+        '"cards":[{"chat":"7","message":"9"}],"verdict":{"behavior":"allow","by":"7","by_name":"Ann","how":"command",'
+        '"at":"2026-11-20T12:00:05.000000+00:00","always":0,"reason":"no"},"closing":null,"told_session":true,'
+        '"cards_closed":false,"details":{"tool_input":"{}","suggestions":[{"words":"Always","raw":"{}"}],'
+        '"agent":"a"}}}',
     ),
+    (
+        ORDER,
+        '{"v":1,"data":{"kind":"stop","session":"s1","by":"7","by_name":"Ann",'
+        '"at":"2026-11-20T12:00:00.000000+00:00","chat":"7","message":"9","thread":null,"answered":false}}',
+    ),
+    (WISHES, '{"v":1,"data":{"progress":true,"stream":false}}'),
+]
+
+_PROMPT_1 = (
+    '{{"v":1,"data":{{"prompt":"p1","session":"s1","request":{{"request_id":"abcde","tool_name":"Bash",'
+    '"description":"Run","input_preview":"{{}}"}},"asked_at":"2026-11-20T12:00:00.000000+00:00",'
+    '"cards":[{{"chat":"7","message":"9"}}],"verdict":{verdict},"closing":{closing},"told_session":true,'
+    '"cards_closed":false}}}}'
+)
+_VERDICT_1 = '{"behavior":"allow","by":"7","by_name":"Ann","how":"text","at":"2026-11-20T12:00:05.000000+00:00"}'
+_ASKED = Prompt(
+    PromptId("p1"),
+    SessionId("s1"),
+    PermissionRequest("abcde", "Bash", "Run", "{}"),
+    NOON,
+    (Card(ChatId("7"), MessageId("9")),),
+    told_session=True,
+)
+_ALLOWED = replace(_ASKED, verdict=Verdict(Behavior.ALLOW, SenderId("7"), "Ann", How.TEXT, later(5)))
+
+# Texts that older releases wrote, and what they mean today. Only ever append.
+OLDER: list[tuple[Document[Any], str, Any]] = [
+    (PROMPT, _PROMPT_1.format(verdict="null", closing="null"), _ASKED),
+    (PROMPT, _PROMPT_1.format(verdict="null", closing='"elsewhere"'), replace(_ASKED, closing=Closing.ELSEWHERE)),
+    (PROMPT, _PROMPT_1.format(verdict=_VERDICT_1, closing="null"), _ALLOWED),
 ]
 
 
@@ -146,8 +193,44 @@ def test_a_document_with_anything_added_or_missing_is_refused(
 
 
 @pytest.mark.parametrize(("document", "text"), GOLDEN)
-def test_version_1_stays_readable(document: Document[Any], text: str) -> None:
+def test_the_present_version_stays_as_it_is(document: Document[Any], text: str) -> None:
     assert document.encode(document.decode(text)) == text
+
+
+@pytest.mark.parametrize(("document", "text", "value"), OLDER)
+def test_an_older_version_is_read_as_it_was_meant(document: Document[Any], text: str, value: Any) -> None:
+    """MUST: state written by an older version is read as it was meant, and nothing of it is lost."""
+    assert document.decode(text) == value
+    assert document.decode(document.encode(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('"cards_closed":false', '"cards_closed":false,"details":null'),
+        ('"how":"text"', '"how":"text","always":null'),
+        ('"how":"text"', '"how":"text","reason":"","always":null'),
+        ('"how":"text"', '"how":"text","more":1'),
+        ('"how":"text",', ""),
+        ('"closing":null,', ""),
+        ('"verdict":' + _VERDICT_1 + ",", ""),
+        (_VERDICT_1, "[]"),
+        (_VERDICT_1, '"allow"'),
+        ('"v":1', '"v":2'),
+    ],
+)
+def test_an_older_version_is_read_as_strictly_as_the_present_one(before: str, after: str) -> None:
+    """MUST S2: a stored value with an unknown, missing or extra field is refused."""
+    old = _PROMPT_1.format(verdict=_VERDICT_1, closing="null")
+    assert before in old
+    with pytest.raises(CodecError):
+        PROMPT.decode(old.replace(before, after))
+
+
+@pytest.mark.parametrize("data", ["null", "[]", "7", '""', "{}", '{"verdict":null}'])
+def test_what_was_no_older_version_either_is_refused(data: str) -> None:
+    with pytest.raises(CodecError):
+        PROMPT.decode(f'{{"v":1,"data":{data}}}')
 
 
 @pytest.mark.parametrize(

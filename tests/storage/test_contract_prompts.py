@@ -132,10 +132,11 @@ class TestSettling:
 
     async def test_the_same_verdict_again_is_decided_again_and_audited_once(self, shelf: Shelf, store: Store) -> None:
         await store.prompts.open(prompt())
-        first = await store.prompts.settle(FIRST, verdict())
+        answer = replace(verdict(), always=0, reason="not now")
+        first = await store.prompts.settle(FIRST, answer)
         seen = await shelf.again(store)
         before = await seen.wait_for_change(-1, 0)
-        assert await seen.prompts.settle(FIRST, replace(verdict(), by_name="Ann B.")) == first
+        assert await seen.prompts.settle(FIRST, replace(answer, by_name="Ann B.")) == first
         assert await seen.wait_for_change(-1, 0) == before
         assert len(await seen.audit.rows()) == 1
 
@@ -146,6 +147,8 @@ class TestSettling:
             verdict(BOB),
             verdict(seconds=5.000001),
             replace(verdict(), how=How.TEXT),
+            replace(verdict(), always=0),
+            replace(verdict(), reason="not now"),
         ],
     )
     async def test_any_other_verdict_is_too_late(self, store: Store, second: Verdict) -> None:

@@ -11,17 +11,20 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from telegram_channel.core.access import AccessState
-from telegram_channel.core.ids import BotId, ChatId, EntryId, MessageId, PromptId, SessionId, UpdateId
+from telegram_channel.core.ids import BotId, ChatId, EntryId, MessageId, PromptId, SenderId, SessionId, UpdateId
 from telegram_channel.core.inbox import DeliveryState, Fetch, FetchState, Intake, Move, QuarantinedUpdate
+from telegram_channel.core.orders import EVERY_SESSION, Order, OrderKind
 from telegram_channel.core.permission import (
     Behavior,
     Card,
     Closing,
+    Details,
     How,
     PermissionRequest,
     Prompt,
     Verdict,
 )
+from telegram_channel.core.wishes import Wishes
 from telegram_channel.ports import Store
 from telegram_channel.storage.memory import MemoryDatabase, MemoryStore
 from telegram_channel.storage.sqlite import SqliteStore
@@ -61,6 +64,21 @@ verdicts = st.builds(
     st.text(max_size=2),
     st.sampled_from(How),
     moments,
+    st.none() | st.integers(-1, 3),
+    st.sampled_from(["", "not now"]),
+)
+order_kinds = st.sampled_from(OrderKind)
+order_sessions = session_ids | st.just(EVERY_SESSION)
+orders = st.builds(
+    Order,
+    order_kinds,
+    order_sessions,
+    st.sampled_from(["7", "8"]).map(SenderId),
+    st.text(max_size=2),
+    moments,
+    st.just(ChatId("7")),
+    st.sampled_from(["1", "2"]).map(MessageId),
+    answered=st.booleans(),
 )
 
 
@@ -105,6 +123,7 @@ class Twins(RuleBasedStateMachine):
     def prune(self, bot: BotId, before: Any) -> None:
         self.both(bot, lambda store: store.inbox.prune(before))
         self.both(bot, lambda store: store.prompts.prune(before))
+        self.both(bot, lambda store: store.orders.prune(before))
 
     @rule(bot=bots, book=strategies.access_states, rows=st.lists(strategies.audit_rows, max_size=2))
     def change_access(self, bot: BotId, book: AccessState, rows: list[Any]) -> None:
@@ -133,6 +152,10 @@ class Twins(RuleBasedStateMachine):
     def send_cards(self, bot: BotId, prompt: PromptId, cards: list[Card]) -> None:
         self.both(bot, lambda store: store.prompts.add_cards(prompt, cards))
 
+    @rule(bot=bots, prompt=prompt_ids, details=strategies.details)
+    def enrich(self, bot: BotId, prompt: PromptId, details: Details) -> None:
+        self.both(bot, lambda store: store.prompts.enrich(prompt, details))
+
     @rule(bot=bots, prompt=prompt_ids, verdict=verdicts)
     def settle(self, bot: BotId, prompt: PromptId, verdict: Verdict) -> None:
         self.both(bot, lambda store: store.prompts.settle(prompt, verdict))
@@ -148,6 +171,18 @@ class Twins(RuleBasedStateMachine):
     @rule(bot=bots, one=session_ids, other=session_ids)
     def adopt(self, bot: BotId, one: SessionId, other: SessionId) -> None:
         self.both(bot, lambda store: store.prompts.adopt(one, other))
+
+    @rule(bot=bots, order=orders, answered=st.booleans())
+    def order(self, bot: BotId, order: Order, answered: bool) -> None:
+        self.both(bot, lambda store: (store.orders.mark_answered if answered else store.orders.give)(order))
+
+    @rule(bot=bots, kind=order_kinds, session=order_sessions, at=moments)
+    def lift(self, bot: BotId, kind: OrderKind, session: SessionId, at: Any) -> None:
+        self.both(bot, lambda store: store.orders.lift(kind, session, "7", at))
+
+    @rule(bot=bots, wishes=strategies.wishes)
+    def wish(self, bot: BotId, wishes: Wishes) -> None:
+        self.both(bot, lambda store: store.wishes.keep(ChatId("7"), wishes))
 
     @invariant()
     def everything_that_can_be_seen_is_the_same(self) -> None:
@@ -184,6 +219,9 @@ LOOKS: list[Callable[[Store], Awaitable[Any]]] = [
     lambda store: store.prompts.untold(SessionId("s1")),
     lambda store: store.prompts.find("Abcde"),
     lambda store: store.prompts.get(PromptId("p1")),
+    lambda store: store.orders.standing(SessionId("s1")),
+    lambda store: store.orders.standing(EVERY_SESSION),
+    lambda store: store.wishes.of(ChatId("7")),
 ]
 
 TestTwins = Twins.TestCase

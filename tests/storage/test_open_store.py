@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from telegram_channel.core.ids import BotId
+from telegram_channel.core.ids import BotId, ChatId, SessionId
 from telegram_channel.errors import ConfigurationError, StateUnwritable
 from telegram_channel.storage import BACKENDS, known_bots, open_store
 from telegram_channel.storage.memory import MemoryStore
@@ -91,6 +91,8 @@ async def test_a_fault_of_the_fake_is_raised_by_every_call() -> None:
         store.prompts.open_prompts,
         store.sessions.list,
         store.audit.rows,
+        lambda: store.orders.standing(SessionId("s1")),
+        lambda: store.wishes.of(ChatId("7")),
     ):
         with pytest.raises(StateUnwritable, match="disk is full"):
             await call()

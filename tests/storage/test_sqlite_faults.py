@@ -15,6 +15,7 @@ from telegram_channel.core.access import AccessState, Policy
 from telegram_channel.errors import StateTooNew, StateUnreadable
 from telegram_channel.storage import known_bots, open_store
 from telegram_channel.storage.schema import APPLICATION_ID, VERSION
+from tests.storage.child import STOP
 from tests.storage.conftest import BOOK, BOT
 
 
@@ -178,6 +179,20 @@ class TestDamage:
         assert await store.access.read() == BOOK
         await store.close()
 
+    @pytest.mark.parametrize("statement", ["UPDATE orders SET body = '{'", "DROP TABLE orders"])
+    async def test_an_order_that_cannot_be_understood_is_not_taken_for_none(self, made: Path, statement: str) -> None:
+        """MUST: orders that cannot be read are an error, never leave to go on."""
+        store = await open_store(made, BOT)
+        await store.orders.give(STOP)
+        await store.close()
+        change(made, statement)
+        store = await open_store(made, BOT)
+        with pytest.raises(StateUnreadable):
+            await store.orders.standing(STOP.session)
+        with pytest.raises(StateUnreadable):
+            await store.orders.lift(STOP.kind, STOP.session, "7", STOP.at)
+        await store.close()
+
     async def test_an_unknown_state_is_refused(self, made: Path) -> None:
         change(made, "UPDATE inbox SET state = 'lost' WHERE entry = 20")
         store = await open_store(made, BOT)
@@ -330,7 +345,8 @@ class TestPrivacy:
             store = await open_store(database, BOT)
             await store.access.transact(lambda _state: (BOOK, None, ()))
             names = {one.name: mode_of(one) for one in database.parent.iterdir()}
-            assert names == dict.fromkeys(("state.db", "state.db-wal", "state.db-shm", "state.db.created"), 0o600)
+            kept = ("state.db", "state.db-wal", "state.db-shm", "state.db.created", "state.db.bell")
+            assert names == dict.fromkeys(kept, 0o600)
             assert mode_of(database.parent) == 0o700
             await store.close()
         finally:

@@ -12,9 +12,11 @@ import pytest
 from telegram_channel.core.ids import BotId, PromptId, SenderId, UpdateId
 from telegram_channel.core.inbox import DeliveryState, Intake, Move
 from telegram_channel.core.permission import AlreadyDecided, Behavior, How, Verdict
+from telegram_channel.core.wishes import Wishes
 from telegram_channel.storage import known_bots, open_store
 from telegram_channel.storage.sqlite_inbox import SELECTIONS
-from tests.storage.child import BATCH, spawned
+from telegram_channel.storage.sqlite_orders import STANDING
+from tests.storage.child import BATCH, DETAILS, STOP, spawned
 from tests.storage.conftest import BOOK, BOT, OWNER
 from tests.values import NOON, entry, later
 
@@ -34,7 +36,10 @@ async def test_what_was_stored_survives_a_kill_right_afterwards(database: Path) 
     assert await store.access.read() == BOOK
     outcome = await store.prompts.settle(PromptId("p1"), TOO_LATE)
     assert isinstance(outcome, AlreadyDecided)
-    assert [row.action for row in await store.audit.rows()] == ["verdict"]
+    assert outcome.prompt.details == DETAILS
+    assert await store.orders.standing(STOP.session) == (STOP,)
+    assert await store.wishes.of(STOP.chat) == Wishes(progress=True)
+    assert [row.action for row in await store.audit.rows()] == ["stop", "verdict"]
     await store.close()
 
 
@@ -139,6 +144,12 @@ async def test_no_question_about_the_inbox_reads_the_whole_table(made: Path, sel
     assert "SCAN" not in plan
     if selection not in ("unanswered", "awaiting"):
         assert "TEMP B-TREE" not in plan
+
+
+async def test_asking_what_stands_reads_no_more_than_what_stands(made: Path) -> None:
+    with closing(sqlite3.connect(made)) as connection:
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {STANDING}", ["1", "1", ""])]
+    assert plan == ["SEARCH orders USING PRIMARY KEY (bot=? AND session=?)"]
 
 
 async def test_a_long_history_stays_out_of_the_way(database: Path) -> None:

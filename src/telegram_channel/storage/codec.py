@@ -16,7 +16,9 @@ from telegram_channel.core.audit import AuditRow
 from telegram_channel.core.health import HealthReport
 from telegram_channel.core.inbox import Fetch, QuarantinedUpdate
 from telegram_channel.core.messages import ButtonPress, Deliverable, InboundMessage, ReactionChange
+from telegram_channel.core.orders import Order
 from telegram_channel.core.permission import Prompt
+from telegram_channel.core.wishes import Wishes
 from telegram_channel.ports import SessionRecord
 from telegram_channel.storage.shapes import TIME, CodecError, Shape, shape_of
 
@@ -123,6 +125,21 @@ def _keys_agree(state: AccessState) -> None:
         raise CodecError("must hold each group under its own id", ("groups",))
 
 
+def _added(data: Any, **fields: Any) -> Any:
+    """An older form with the fields it lacks; one that has any of them already is not of that version."""
+    if data.keys() & fields.keys():
+        raise CodecError("has fields of a later version")
+    return data | fields
+
+
+def _prompt_of_version_2(data: Any) -> Any:
+    """A prompt asked before hooks told details, and before verdicts had more to them than yes and no."""
+    verdict = data["verdict"]
+    if verdict is not None:
+        data = data | {"verdict": _added(verdict, always=None, reason="")}
+    return _added(data, details=None)
+
+
 ACCESS: Document[AccessState] = Document("access", shape_of(AccessState), check=_keys_agree)
 AUDIT: Document[AuditRow] = Document("audit", shape_of(AuditRow))
 INBOUND: Document[Deliverable] = Document(
@@ -131,7 +148,9 @@ INBOUND: Document[Deliverable] = Document(
 )
 FETCH: Document[Fetch] = Document("fetch", shape_of(Fetch))
 QUARANTINED: Document[QuarantinedUpdate] = Document("quarantined", shape_of(QuarantinedUpdate))
-PROMPT: Document[Prompt] = Document("prompt", shape_of(Prompt))
+PROMPT: Document[Prompt] = Document("prompt", shape_of(Prompt), version=2, upgrades={1: _prompt_of_version_2})
+ORDER: Document[Order] = Document("order", shape_of(Order))
+WISHES: Document[Wishes] = Document("wishes", shape_of(Wishes))
 SESSION: Document[SessionRecord] = Document("session", shape_of(SessionRecord))
 HEALTH: Document[HealthReport] = Document("health", shape_of(HealthReport))
 REASON: Document[str] = Document("reason", shape_of(str))

@@ -17,6 +17,7 @@ from telegram_channel.errors import StateError, StateUnwritable
 from telegram_channel.ports import Change, SessionRecord, Store
 from telegram_channel.storage.changes import ChangeFeed
 from telegram_channel.storage.memory_inbox import MemoryInbox
+from telegram_channel.storage.memory_orders import MemoryOrderBook, MemoryWishBook
 from telegram_channel.storage.memory_prompts import MemoryPromptBook
 from telegram_channel.storage.memory_tables import MemoryDatabase, Part, Tables
 
@@ -49,6 +50,8 @@ class MemoryStore:
         self.audit = MemoryAuditTrail(self)
         self.sessions = MemorySessions(self)
         self.health = MemoryHealthBoard(self)
+        self.orders = MemoryOrderBook(self)
+        self.wishes = MemoryWishBook(self)
         self.closed_chats = MemoryClosedChats(self)
 
     @property

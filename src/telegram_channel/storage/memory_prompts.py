@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from telegram_channel.core.ids import PromptId, SessionId
-from telegram_channel.core.permission import Card, Closing, Decided, Prompt, Settlement, Verdict
+from telegram_channel.core.permission import Card, Closing, Decided, Details, Prompt, Settlement, Verdict
 from telegram_channel.storage import settling
 from telegram_channel.storage.memory_tables import Part
 
@@ -34,6 +34,11 @@ class MemoryPromptBook(Part):
     async def add_cards(self, prompt: PromptId, cards: Sequence[Card]) -> None:
         """Remember copies of the card that were sent; a late copy makes the prompt uncleared again."""
         self._change(prompt, lambda found: settling.with_cards(found, cards))
+
+    async def enrich(self, prompt: PromptId, details: Details) -> Prompt | None:
+        """Add what the hook said to an open prompt that has no details; returns it as it is now."""
+        self._change(prompt, lambda found: settling.enriched(found, details))
+        return self._tables.prompts.get(prompt)
 
     async def settle(self, prompt: PromptId, verdict: Verdict) -> Settlement:
         """Exactly one verdict per prompt is `Decided`, and audited in the same step."""

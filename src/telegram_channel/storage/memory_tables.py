@@ -10,7 +10,9 @@ from telegram_channel.core.audit import AuditRow
 from telegram_channel.core.health import HealthReport
 from telegram_channel.core.ids import BotId, ChatId, EntryId, PromptId, SessionId, UpdateId
 from telegram_channel.core.inbox import InboxEntry, QuarantinedUpdate
+from telegram_channel.core.orders import Order, OrderKind
 from telegram_channel.core.permission import Prompt
+from telegram_channel.core.wishes import Wishes
 from telegram_channel.ports import SessionRecord
 from telegram_channel.storage.changes import ChangeFeed
 
@@ -28,6 +30,8 @@ class Tables:
     prompts: dict[PromptId, Prompt] = field(default_factory=dict)
     sessions: dict[tuple[SessionId, int], SessionRecord] = field(default_factory=dict)
     health: HealthReport | None = None
+    orders: dict[tuple[SessionId, OrderKind], Order] = field(default_factory=dict)
+    wishes: dict[ChatId, Wishes] = field(default_factory=dict)
     closed_chats: dict[ChatId, str] = field(default_factory=dict)
 
 

@@ -91,7 +91,24 @@ _VERSION_1 = (
     ) WITHOUT ROWID""",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1,)
+_VERSION_2 = (
+    """CREATE TABLE orders (
+        bot TEXT NOT NULL,
+        session TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        given_at TEXT NOT NULL,
+        body TEXT NOT NULL,
+        PRIMARY KEY (bot, session, kind)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE wishes (
+        bot TEXT NOT NULL,
+        chat TEXT NOT NULL,
+        body TEXT NOT NULL,
+        PRIMARY KEY (bot, chat)
+    ) WITHOUT ROWID""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2)
 """The statements that lead from version n to version n + 1, at index n. Only ever append."""
 
 VERSION = len(MIGRATIONS)

@@ -1,5 +1,6 @@
-"""What a verdict, a closing or a new card does to a prompt: pure, and the same for every backend."""
+"""What a verdict, a closing, a new card or a hook does to a prompt: pure, and the same for every backend."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -10,12 +11,18 @@ from telegram_channel.core.permission import (
     Card,
     Closing,
     Decided,
+    Details,
     Prompt,
     Settlement,
     TooLate,
     Unknown,
     Verdict,
 )
+
+_KINDS_OF_SUGGESTION = frozenset(
+    ("addRules", "replaceRules", "removeRules", "addDirectories", "removeDirectories", "setMode")
+)
+"""Source: `permission_suggestions` of the client's PermissionRequest hook. Any other name may be anybody's words."""
 
 
 def settle(prompt: Prompt | None, verdict: Verdict) -> tuple[Settlement, AuditRow | None]:
@@ -27,13 +34,34 @@ def settle(prompt: Prompt | None, verdict: Verdict) -> tuple[Settlement, AuditRo
     if prompt.closing is not None:
         return TooLate(prompt), None
     detail = f"{verdict.behavior} by {verdict.how}: {prompt.request.tool_name} (prompt {prompt.prompt})"
+    if verdict.always is not None:
+        detail += f", always #{verdict.always + 1}{_kind_of_suggestion(prompt.details, verdict.always)}"
+    if verdict.reason:
+        detail += ", with a reason"
     row = AuditRow(verdict.at, verdict.by, "verdict", prompt.request.request_id, detail)
     return Decided(replace(prompt, verdict=verdict)), row
 
 
 def _is_repeated(first: Verdict, second: Verdict) -> bool:
-    """The same person, way and time; a name may have changed meanwhile."""
-    return (first.behavior, first.by, first.how, first.at) == (second.behavior, second.by, second.how, second.at)
+    """The same answer of the same person, way and time; a name may have changed meanwhile."""
+    return replace(first, by_name="") == replace(second, by_name="")
+
+
+def _kind_of_suggestion(details: Details | None, index: int) -> str:
+    """What sort of suggestion it is, in brackets, and none of its words; empty when that is not known."""
+    suggestions = details.suggestions if details is not None else ()
+    if not 0 <= index < len(suggestions):
+        return ""
+    try:
+        kind = json.loads(suggestions[index].raw)["type"]
+    except (ValueError, RecursionError, TypeError, KeyError, IndexError):
+        return ""
+    return f" ({kind})" if isinstance(kind, str) and kind in _KINDS_OF_SUGGESTION else ""
+
+
+def enriched(prompt: Prompt, details: Details) -> Prompt:
+    """The prompt with what the hook said; as it is when it is closed or the hook has spoken before."""
+    return replace(prompt, details=details) if prompt.is_open and prompt.details is None else prompt
 
 
 def superseded(opened: Prompt, others: Iterable[Prompt]) -> list[Prompt]:

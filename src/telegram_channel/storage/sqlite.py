@@ -20,6 +20,7 @@ from telegram_channel.storage.schema import KNOWN_BOTS
 from telegram_channel.storage.sqlite_access import SqliteAccessBook, SqliteAuditTrail
 from telegram_channel.storage.sqlite_file import fault, open_database, transaction
 from telegram_channel.storage.sqlite_inbox import SqliteInbox
+from telegram_channel.storage.sqlite_orders import SqliteOrderBook, SqliteWishBook
 from telegram_channel.storage.sqlite_presence import SqliteClosedChats, SqliteHealthBoard, SqliteSessions
 from telegram_channel.storage.sqlite_prompts import SqlitePromptBook
 from telegram_channel.storage.sqlite_worker import BUSY_TIMEOUT_S, Database
@@ -39,6 +40,8 @@ class SqliteStore:
         self.audit = SqliteAuditTrail(self._database, bot)
         self.sessions = SqliteSessions(self._database, bot)
         self.health = SqliteHealthBoard(self._database, bot)
+        self.orders = SqliteOrderBook(self._database, bot)
+        self.wishes = SqliteWishBook(self._database, bot)
         self.closed_chats = SqliteClosedChats(self._database, bot)
 
     async def check(self) -> None:

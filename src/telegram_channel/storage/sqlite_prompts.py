@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from telegram_channel.core.ids import BotId, PromptId, SessionId
-from telegram_channel.core.permission import Card, Closing, Decided, Prompt, Settlement, Verdict
+from telegram_channel.core.permission import Card, Closing, Decided, Details, Prompt, Settlement, Verdict
 from telegram_channel.storage import settling
 from telegram_channel.storage.codec import PROMPT, time_text
 from telegram_channel.storage.sqlite_access import add_audit_rows
@@ -70,6 +70,18 @@ class SqlitePromptBook:
     async def add_cards(self, prompt: PromptId, cards: Sequence[Card]) -> None:
         """Remember copies of the card that were sent; a late copy makes the prompt uncleared again."""
         await self._change(prompt, lambda found: settling.with_cards(found, cards))
+
+    async def enrich(self, prompt: PromptId, details: Details) -> Prompt | None:
+        """Add what the hook said to an open prompt that has no details; returns it as it is now."""
+
+        def add(connection: sqlite3.Connection) -> Prompt | None:
+            found = self._get(connection, prompt)
+            enriched = None if found is None else settling.enriched(found, details)
+            if enriched is not None and enriched != found:
+                self._update(connection, enriched)
+            return enriched
+
+        return await self._database.write(add)
 
     async def settle(self, prompt: PromptId, verdict: Verdict) -> Settlement:
         """Compare-and-set: exactly one verdict per prompt is `Decided`, and audited in the same step."""
