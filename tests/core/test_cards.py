@@ -3,14 +3,24 @@
 import json
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telegram_channel.core.cards import MOST_CARD_UNITS, card, outcome
+from telegram_channel.core.cards import MOST_CARD_UNITS, card, card_buttons, outcome, path_of
 from telegram_channel.core.ids import PromptId, SenderId, SessionId
-from telegram_channel.core.permission import Behavior, Closing, How, PermissionRequest, Prompt, Verdict
+from telegram_channel.core.permission import (
+    Behavior,
+    Closing,
+    Details,
+    How,
+    PermissionRequest,
+    Prompt,
+    Suggestion,
+    Verdict,
+)
 from telegram_channel.core.text import Style, Styled, utf16_len
 from tests.values import NOON
 
@@ -19,6 +29,10 @@ TELEGRAM_TEXT_UNITS = 4096
 
 def request(tool: str = "Bash", about: str = "", /, **fields: object) -> PermissionRequest:
     return PermissionRequest("abcde", tool, about, json.dumps(fields))
+
+
+def known(*choices: str, agent: str = "", **fields: object) -> Details:
+    return Details(json.dumps(fields), tuple(Suggestion(words, "{}") for words in choices), agent)
 
 
 def blocks(body: Styled) -> list[str]:
@@ -252,6 +266,11 @@ def test_old_and_new_text_can_be_read_back_from_a_change(before: list[str], afte
     assert first + [line[1:] for line in middle if line[0] in "+ "] + last == after
 
 
+CHOICES = known(
+    "Switch to accept-edits in this session",
+    "Always allow `npm test:*` (Bash) in this project (only for you)",
+    command="ls",
+)
 PROMPT = Prompt(PromptId("p"), SessionId("s"), request("Bash", command="ls"), NOON)
 ANN = Verdict(Behavior.ALLOW, SenderId("1"), "Ann", How.BUTTON, NOON)
 
@@ -264,6 +283,36 @@ ANN = Verdict(Behavior.ALLOW, SenderId("1"), "Ann", How.BUTTON, NOON)
             replace(PROMPT, verdict=replace(ANN, behavior=Behavior.DENY, how=How.TEXT)),
             False,
             "✗ Denied by Ann (typed).",
+        ),
+        (
+            replace(PROMPT, verdict=replace(ANN, behavior=Behavior.DENY, how=How.TEXT, reason="use\nmake ")),
+            False,
+            "✗ Denied by Ann (typed): use␊make",
+        ),
+        (
+            replace(PROMPT, verdict=replace(ANN, behavior=Behavior.DENY, how=How.TEXT, reason="not now.")),
+            True,
+            "✗ Denied by Ann (typed): not now. It was asked before a restart, so this may not have reached Claude.",
+        ),
+        (
+            replace(PROMPT, verdict=replace(ANN, behavior=Behavior.DENY, how=How.COMMAND)),
+            False,
+            "✗ Denied by Ann (/stop).",
+        ),
+        (
+            replace(PROMPT, verdict=replace(ANN, always=1), details=CHOICES),
+            False,
+            "✓ Allowed by Ann (button), and always: allow `npm test:*` (Bash) in this project (only for you).",
+        ),
+        (
+            replace(PROMPT, verdict=replace(ANN, always=0), details=CHOICES),
+            False,
+            "✓ Allowed by Ann (button), and: Switch to accept-edits in this session.",
+        ),
+        (
+            replace(PROMPT, verdict=replace(ANN, always=2)),
+            False,
+            "✓ Allowed by Ann (button), and one of the further choices.",
         ),
         (
             replace(PROMPT, verdict=ANN),
@@ -307,3 +356,200 @@ def test_letters_that_turn_a_line_around_are_pointed_out_where_it_is_carried_out
     assert "another order" in own_words(card(request("WebFetch", url="https://x.example/א")).body)
     assert "another order" not in own_words(card(request("Write", file_path="/x", content="שלום")).body)
     assert "another order" not in own_words(card(request("Bash", command="echo grüße 你好")).body)
+
+
+EDITS = [{"old_string": "b", "new_string": "B"}, {"old_string": "d", "new_string": "D"}]
+
+
+@pytest.mark.parametrize(
+    ("tool", "fields", "before", "change"),
+    [
+        ("Write", {"content": "a\nB\n"}, "a\nb\n", "@@ -1,2 +1,2 @@\n a\n-b\n+B"),
+        ("Write", {"content": "a\n"}, "", "@@ -0,0 +1,1 @@\n+a"),
+        ("Edit", {"old_string": "b", "new_string": "B"}, "a\nb\n", "@@ -1,2 +1,2 @@\n a\n-b\n+B"),
+        ("MultiEdit", {"edits": EDITS}, "a\nb\nc\nd\n", "@@ -1,4 +1,4 @@\n a\n-b\n+B\n c\n-d\n+D"),
+        # Where it is not certain what becomes of the file, only the replacement itself is shown.
+        ("Edit", {"old_string": "b", "new_string": "B"}, "a\n", "-b\n+B"),
+        ("Edit", {"old_string": "b", "new_string": "B"}, "b\nb\n", "-b\n+B"),
+        ("Edit", {"old_string": "", "new_string": "B"}, "", "-\n+B"),
+        ("Edit", {"old_string": "b", "new_string": ""}, "b\n", "-b\n+"),
+        ("Edit", {"old_string": "b", "new_string": "B"}, None, "-b\n+B"),
+        ("MultiEdit", {"edits": EDITS}, "a\nb\n", "@@ 1 of 2 @@\n-b\n+B\n@@ 2 of 2 @@\n-d\n+D"),
+    ],
+)
+def test_a_change_to_a_known_file_is_shown_with_its_line_numbers(
+    tool: str, fields: dict[str, Any], before: str | None, change: str
+) -> None:
+    """MUST: with the whole input at hand, a change to a file is shown as a diff against what the file holds."""
+    details = known(file_path="/x", **fields)
+    shown = card(request(tool, file_path="/x"), "", details, before)
+    assert blocks(shown.body) == [change]
+    assert "File: /x" in shown.body.plain()
+    assert path_of(request(tool), details) == "/x"
+
+
+def test_every_occurrence_of_an_edit_is_shown() -> None:
+    details = known(file_path="/x", old_string="b", new_string="B", replace_all=True)
+    change, rest = blocks(card(request("Edit"), "", details, "b\na\nb\n").body)
+    assert change == "@@ -1,3 +1,3 @@\n-b\n+B\n a\n-b\n+B"
+    assert json.loads(rest) == {"replace_all": True}
+
+
+def test_a_file_is_never_called_new_when_nobody_looked() -> None:
+    details = known(file_path="/x", content="a")
+    assert "All the file will hold:\na" in card(request("Write"), "", details).body.plain()
+    assert "holds already:\na" in card(request("Write"), "", details, "a").body.plain()
+    assert "new" not in own_words(card(request("Write"), "", details).body).lower()
+
+
+@pytest.mark.parametrize(
+    ("tool", "fields", "path"),
+    [
+        ("Write", {"file_path": "/x", "content": ""}, "/x"),
+        ("Write", {"file_path": "/x"}, None),
+        ("Write", {"file_path": 7, "content": ""}, None),
+        ("Write", {"file_path": "", "content": "a"}, None),
+        ("MultiEdit", {"file_path": "/x", "edits": "all"}, None),
+        ("Read", {"file_path": "/x"}, None),
+        ("Bash", {"command": "ls"}, None),
+    ],
+)
+def test_only_a_card_that_shows_a_change_asks_for_the_file(
+    tool: str, fields: dict[str, Any], path: str | None
+) -> None:
+    assert path_of(request(tool), known(**fields)) == path
+    assert path_of(request(tool, **fields), None) == path
+
+
+def test_a_preview_without_its_middle_is_never_held_against_the_file() -> None:
+    cut = "a\n⋯ 9000 code points elided ⋯\nz"
+    asked = request("Write", file_path="/x", content=cut)
+    assert path_of(asked, None) is None
+    assert blocks(card(asked, "", None, "a\nb\nz").body) == [cut]
+    assert path_of(asked, known(file_path="/x", content="whole")) == "/x"
+
+
+def test_the_real_input_takes_the_place_of_the_preview() -> None:
+    """MUST: with the whole input at hand, nothing on a card is the client's shortened preview."""
+    long = "echo " + "x" * 3000 + "; rm -rf build"
+    asked = request("Bash", "Clean", command=long[:1500] + "⋯ 19 code points elided ⋯" + long[1519:])
+    assert "may be missing" in own_words(card(asked).body)
+    shown = card(asked, "", known(command=long, description="Clean"))
+    assert blocks(shown.body) == [long]
+    assert "may be missing" not in own_words(shown.body)
+
+
+def test_a_preview_cut_deep_inside_is_not_called_whole() -> None:
+    edits = [{"old_string": "a⋯ 9000 code points elided ⋯b", "new_string": "c"}]
+    assert "may be missing" in own_words(card(request("MultiEdit", file_path="/x", edits=edits)).body)
+
+
+@pytest.mark.parametrize("whole", ["", "{}", "cut sh", "[1]"])
+def test_details_that_hold_no_input_leave_the_preview(whole: str) -> None:
+    assert blocks(card(request("Bash", command="ls"), "", Details(whole)).body) == ["ls"]
+
+
+@pytest.mark.parametrize("depth", [300, 5_000])
+def test_no_nesting_is_too_deep_to_be_shown(depth: int) -> None:
+    deep = '{"x": ' + "[" * depth + "]" * depth + "}"
+    shown = card(PermissionRequest("abcde", "x", "", deep), "shop")
+    assert "[" * depth in "".join(attached(shown).split())
+    assert "Project: shop" in attached(shown)
+
+
+def test_an_enriched_card_says_who_asks_what_may_be_chosen_and_how_to_give_a_reason() -> None:
+    always = "Always allow access to /x/project in this session"
+    details = known("Switch to accept-edits in this session", always, agent="explorer", command="ls")
+    shown = card(request("Bash", "Look"), "shop", details)
+    assert shown.body.plain() == (
+        "🔐 Claude wants to use Bash in shop\n"
+        "Asked by the subagent explorer\n"
+        "Look\n"
+        "ls\n\n"
+        "The choices below allow this and also change what is asked from now on:\n"
+        f"2. {always}\n\n"
+        "Answer with a button, or write yes abcde or no abcde. Reply to this message to deny with a reason."
+    )
+    assert always not in own_words(shown.body)
+
+
+def test_a_change_that_does_not_fit_goes_into_the_file_with_the_whole_input() -> None:
+    content = "".join(f"new {number}\n" for number in range(2000))
+    details = known("Always allow " + "x" * 200, file_path="/x", content=content)
+    shown = card(request("Write"), "", details, "same\n" * 2000)
+    assert utf16_len(shown.body.plain()) <= MOST_CARD_UNITS
+    assert "The whole request is in the attached file" in own_words(shown.body)
+    assert "+new 1999" in attached(shown)
+    assert json.dumps(content) in attached(shown)
+
+
+def test_a_card_offers_yes_no_each_further_choice_and_a_copy_of_the_command() -> None:
+    """MUST: a card offers each of the terminal's further choices, and the whole words of each can be read."""
+    rows = card_buttons(replace(PROMPT, details=CHOICES))
+    assert [[one.label for one in row] for row in rows] == [
+        ["✓ Allow", "✗ Deny"],
+        ["✓ Switch to accept-edits in this session"],
+        ["✓ Always: choice 2"],
+        ["Copy the command"],
+    ]
+    assert [one.data for row in rows for one in row] == ["perm:a:p", "perm:d:p", "perm:s0:p", "perm:s1:p", ""]
+    assert rows[-1][0].copy == "ls"
+    text = card(PROMPT.request, "", CHOICES).body.plain()
+    assert "\n2. Always allow `npm test:*` (Bash) in this project (only for you)\n" in text
+    assert "accept-edits" not in text
+
+
+def test_a_choice_that_cannot_be_told_whole_has_no_button() -> None:
+    details = known("x" * 301, " ", "Always allow all of " + "y" * 280, command="ls")
+    rows = card_buttons(replace(PROMPT, details=details))
+    assert [row[0].data for row in rows[1:-1]] == ["perm:s2:p"]
+    assert "x" * 20 not in card(PROMPT.request, "", details).body.plain()
+
+
+@pytest.mark.parametrize(
+    ("tool", "command", "copied"),
+    [
+        ("Bash", "ls", True),
+        ("PowerShell", "dir", True),
+        ("Bash", "for x in *\ndo\n\techo $x\ndone", True),
+        ("Bash", "x" * 256, True),
+        ("Bash", "x" * 257, False),
+        ("Bash", "🙂" * 129, False),
+        ("Bash", "", False),
+        ("Bash", " ", False),
+        ("Bash", 5, False),
+        ("Bash", "echo \u202e", False),  # nobody should paste what was not to be seen
+        ("Bash", "a⋯ 9 code points elided ⋯b", False),
+        ("Read", "ls", False),
+    ],
+)
+def test_a_short_command_can_be_copied(tool: str, command: object, copied: bool) -> None:
+    """MUST: the copy button gives exactly the whole command, or is not there."""
+    rows = card_buttons(replace(PROMPT, request=request(tool, command=command)))
+    assert [one.copy for row in rows[1:] for one in row] == ([command] if copied else [])
+
+
+@given(
+    choices=st.lists(st.text(min_size=1, max_size=150) | st.text(alphabet="🙂x", max_size=300), max_size=6),
+    fields=st.dictionaries(st.sampled_from(["file_path", "content", "old_string", "new_string"]), TEXTS),
+    tool=st.sampled_from(["Write", "Edit", "Bash"]),
+    before=st.none() | TEXTS,
+    agent=TEXTS,
+    reason=TEXTS,
+)
+def test_every_enriched_card_fits_and_says_every_choice_it_has_a_button_for(
+    choices: list[str], fields: dict[str, object], tool: str, before: str | None, agent: str, reason: str
+) -> None:
+    """MUST: a card with everything on it still fits one message, also when it is closed."""
+    prompt = replace(PROMPT, request=request(tool, "why"), details=known(*choices, agent=agent, **fields))
+    shown = card(prompt.request, "shop", prompt.details, before)
+    assert utf16_len(shown.body.plain()) <= MOST_CARD_UNITS
+    buttons = [one for row in card_buttons(prompt)[1:] for one in row if one.data]
+    for one in buttons:
+        assert one.label.isprintable()
+        assert utf16_len(one.label) <= 40
+        if one.label[-1] in "1234" and f"choice {one.label[-1]}" in one.label:
+            assert f"\n{one.label[-1]}. " in shown.body.plain()
+    for verdict in (replace(ANN, always=0), replace(ANN, behavior=Behavior.DENY, reason=reason)):
+        closed = outcome(replace(prompt, verdict=verdict), "shop", restarted=True, before=before)
+        assert utf16_len(closed.plain()) <= TELEGRAM_TEXT_UNITS

@@ -6,11 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from telegram_channel.core import notices
+from telegram_channel.core import notices, order_words
 from telegram_channel.core.access import Role
+from telegram_channel.core.commands import BotCommand
 from telegram_channel.core.health import BridgeState
-from telegram_channel.core.ids import PromptId, SenderId, SessionId
+from telegram_channel.core.ids import ChatId, MessageId, PromptId, SenderId, SessionId
 from telegram_channel.core.notices import StatusFacts
+from telegram_channel.core.orders import EVERY_SESSION, Order, OrderKind, StopFacts
 from telegram_channel.core.pairing_code import PairingCode
 from telegram_channel.core.pairing_rules import PairingRules
 from telegram_channel.core.permission import Behavior, Closing, How, PermissionRequest, Prompt, Verdict
@@ -22,6 +24,8 @@ FACTS = StatusFacts(Role.OWNER, "shop", BridgeState.POLLING, queued=1, last_poll
 PROMPT = Prompt(PromptId("p"), SessionId("s"), PermissionRequest("abcde", "Bash", "", ""), NOON)
 LONG = "n" * 5000
 DECIDED = replace(PROMPT, verdict=Verdict(Behavior.ALLOW, SenderId("1"), LONG, How.BUTTON, NOON))
+STOP = Order(OrderKind.STOP, SessionId("s"), SenderId("1"), LONG, NOON, ChatId("1"), MessageId("1"))
+PAUSE = replace(STOP, kind=OrderKind.PAUSE, session=EVERY_SESSION)
 
 EVERY_NOTICE = [
     notices.pairing_code(CODE),
@@ -31,6 +35,26 @@ EVERY_NOTICE = [
     *(notices.help_text(role) for role in Role),
     *(notices.status_text(replace(FACTS, state=state)) for state in BridgeState),
     notices.status_text(replace(FACTS, session=LONG, unread=3, waiting_prompts=2, last_poll_s=None, problem=LONG)),
+    notices.status_text(replace(FACTS, standing=(STOP, PAUSE), working_s=61)),
+    order_words.stop_answer(StopFacts(hooks=False, in_flight=False, denied=2)),
+    order_words.stop_answer(StopFacts(hooks=True, in_flight=False)),
+    order_words.stop_answer(StopFacts(hooks=True, in_flight=True, running=(LONG,) * 9, denied=1, waiting=1)),
+    order_words.stopped([LONG, *"abcdefg"], turn_ended=True),
+    order_words.stopped((), turn_ended=True),
+    order_words.stopped((), turn_ended=False),
+    order_words.paused(),
+    order_words.held_back(PAUSE),
+    order_words.resumed((STOP, PAUSE)),
+    order_words.resumed(()),
+    order_words.no_session(),
+    *(notice(command) for notice in (order_words.not_in_charge, order_words.old_order) for command in BotCommand),
+    *(
+        notice(command, on=on)
+        for notice in (order_words.wish_kept, order_words.wish_stands)
+        for command in (BotCommand.PROGRESS, BotCommand.STREAM)
+        for on in (True, False)
+    ),
+    order_words.private_chats_only(BotCommand.STREAM),
     notices.unread(1),
     notices.unread(12),
     *(notices.answered(behavior) for behavior in Behavior),
@@ -41,6 +65,11 @@ EVERY_NOTICE = [
     notices.old_press("Yes"),
     notices.old_press(""),
     notices.request_file_missing(),
+    notices.nothing_said(),
+    notices.words_withheld(),
+    notices.desk_waits("shop", "Claude needs your permission to use Bash"),
+    notices.desk_waits(LONG, LONG),
+    notices.desk_waits("", ""),
     notices.already_decided(DECIDED),
     *(notices.already_decided(replace(PROMPT, closing=closing)) for closing in Closing),
 ]
@@ -94,6 +123,21 @@ def test_status_tells_role_session_queue_and_last_poll() -> None:
     )
 
 
+def test_status_tells_what_stands_and_how_long_the_turn_lasts() -> None:
+    facts = replace(FACTS, standing=(replace(STOP, by_name="Ann"), replace(PAUSE, by_name="Bob")), working_s=61)
+    assert notices.status_text(facts).plain().splitlines()[5:] == [
+        "Claude is at work: for 61 s",
+        "Stop by Ann: it stands until a new turn begins or /resume",
+        "Paused by Bob: new messages are held back until /resume",
+    ]
+
+
+def test_only_those_who_may_order_are_told_of_orders() -> None:
+    assert "/stop" in notices.help_text(Role.OWNER).plain()
+    assert "/stop" not in notices.help_text(Role.SENDER).plain()
+    assert "/progress on" in notices.help_text(Role.SENDER).plain()
+
+
 @pytest.mark.parametrize(
     ("seconds", "ago"),
     [(None, "never"), (-1, "0 s ago"), (119, "119 s ago"), (600, "10 minutes ago"), (7200, "2 hours ago")],
@@ -127,3 +171,12 @@ def test_a_late_answer_is_told_who_was_faster() -> None:
     assert notices.already_decided(replace(PROMPT, verdict=verdict)).plain() == (
         "Too late, this one is settled. ✗ Denied by Bob (typed)."
     )
+
+
+def test_final_words_are_marked_as_mirrored_and_keep_their_markdown() -> None:
+    assert notices.mirrored("\n# Done\n\n- one\n").source == "🖥 *From the terminal:*\n\n# Done\n\n- one"
+
+
+def test_what_the_terminal_waits_for_stays_in_its_line() -> None:
+    text = notices.desk_waits("shop", "yes?\nAllowed by Ann.").plain()
+    assert text == "⌨️ The terminal in shop waits for somebody: yes?␊Allowed by Ann."

@@ -1,6 +1,7 @@
 """Which words and buttons are answers, and what an answer is worth."""
 
 import string
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,19 +12,25 @@ from telegram_channel.core.ids import PromptId, SenderId, SessionId
 from telegram_channel.core.permission import (
     Behavior,
     Closing,
+    Details,
     How,
     PermissionRequest,
     PressedAnswer,
     Prompt,
     Standing,
+    Suggestion,
     TypedAnswer,
     Verdict,
     button_data,
     is_permission_data,
     is_request_id,
     judge,
+    offers,
     parse_answer,
+    parse_bare_answer,
     parse_button,
+    suggestion,
+    suggestion_data,
 )
 from tests.values import NOON
 
@@ -95,6 +102,51 @@ def test_a_button_comes_back_as_what_it_stood_for(behavior: Behavior, prompt: st
     assert parse_button(data) == PressedAnswer(behavior, PromptId(prompt))
 
 
+@given(st.integers(0, 3), st.text(alphabet=string.ascii_letters + string.digits, min_size=1, max_size=56))
+def test_a_button_of_a_further_choice_allows_and_names_it(index: int, prompt: str) -> None:
+    data = suggestion_data(index, PromptId(prompt))
+    assert len(data.encode()) <= 64
+    assert is_permission_data(data)
+    assert parse_button(data) == PressedAnswer(Behavior.ALLOW, PromptId(prompt), always=index)
+
+
+@pytest.mark.parametrize(("index", "prompt"), [(4, "p"), (-1, "p"), (10, "p"), (0, "x" * 57), (0, "")])
+def test_a_choice_that_does_not_fit_a_button_is_refused_when_it_is_made(index: int, prompt: str) -> None:
+    with pytest.raises(ValueError, match="does not fit"):
+        suggestion_data(index, PromptId(prompt))
+
+
+def test_a_choice_that_the_card_does_not_offer_is_not_there() -> None:
+    """MUST: a press that names a choice which the card does not offer decides nothing."""
+    one, two = Suggestion("Always allow a", "{}"), Suggestion("Always allow b", "[]")
+    enriched = replace(OPEN, details=Details("{}", (one, two)))
+    assert [suggestion(enriched, at) for at in (None, -1, 0, 1, 2)] == [None, None, one, two, None]
+    assert [offers(enriched, at) for at in (None, -1, 0, 1, 2)] == [True, False, True, True, False]
+    assert [offers(OPEN, at) for at in (None, 0)] == [True, False]
+    assert not offers(replace(OPEN, details=Details("{}", (one,) * 6)), 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "behavior"),
+    [
+        ("yes", Behavior.ALLOW),
+        ("Y", Behavior.ALLOW),
+        (" YES\n", Behavior.ALLOW),
+        ("no", Behavior.DENY),
+        ("N", Behavior.DENY),
+        ("yes please", None),
+        ("no!", None),
+        ("yes abcde", None),
+        ("not now", None),
+        ("ye\u017f", None),  # a long s is not an s
+        ("yesno", None),
+        ("", None),
+    ],
+)
+def test_a_reply_to_a_card_needs_no_id(text: str, behavior: Behavior | None) -> None:
+    assert parse_bare_answer(text) is behavior
+
+
 @pytest.mark.parametrize("prompt", ["", "x" * 58, "ä", "a b"])
 def test_an_id_that_does_not_fit_a_button_is_refused_when_it_is_made(prompt: str) -> None:
     with pytest.raises(ValueError, match="does not fit"):
@@ -102,7 +154,21 @@ def test_an_id_that_does_not_fit_a_button_is_refused_when_it_is_made(prompt: str
 
 
 @pytest.mark.parametrize(
-    "data", ["perm:", "perm:x:1", "perm:a:", "perm:a:b c", "perm:allow:1", "ask:0:0", "", "aperm:a:1"]
+    "data",
+    [
+        "perm:",
+        "perm:s4:1",
+        "perm:s:1",
+        "perm:s00:1",
+        "perm:s-1:1",
+        "perm:x:1",
+        "perm:a:",
+        "perm:a:b c",
+        "perm:allow:1",
+        "ask:0:0",
+        "",
+        "aperm:a:1",
+    ],
 )
 def test_other_data_stands_for_nothing(data: str) -> None:
     assert parse_button(data) is None

@@ -6,14 +6,33 @@ What the client itself left out can be shown by nobody, so the card says that it
 """
 
 import json
-import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from telegram_channel.core.card_layout import (
+    ONE_LINE,
+    SHELL_LANGUAGES,
+    Block,
+    changed_file,
+    command_of,
+    lay_out,
+    read_fields,
+)
 from telegram_channel.core.notices import decision
-from telegram_channel.core.outgoing import OutFile
-from telegram_channel.core.permission import PermissionRequest, Prompt, is_request_id
+from telegram_channel.core.outgoing import Button, ButtonRows, OutFile
+from telegram_channel.core.pairs import LEFT_OUT
+from telegram_channel.core.permission import (
+    MOST_SUGGESTIONS,
+    Behavior,
+    Details,
+    PermissionRequest,
+    Prompt,
+    button_data,
+    is_request_id,
+    suggestion_data,
+)
+from telegram_channel.core.suggestions import MOST_WORDS_UNITS
 from telegram_channel.core.text import Span, Style, Styled, styled, utf16_len, utf16_prefix
 from telegram_channel.core.visible import visible, visible_line
 
@@ -22,14 +41,17 @@ MOST_CARD_UNITS = 3_500
 _MOST_TOOL_UNITS = 120
 _MOST_DESCRIPTION_UNITS = 400
 _MOST_PROJECT_UNITS = 64
+_MOST_AGENT_UNITS = 64
 _MOST_INLINE_UNITS = 200
 """Longer values get a block of their own."""
+_MOST_LABEL_UNITS = 40
+"""What a narrow phone shows of a button; a longer choice stands on the card, and its button gives the number."""
+_MOST_COPIED_UNITS = 256
+"""Source: Bot API, `CopyTextButton.text`."""
 _GAP_UNITS = 80
 """Room for the line that says how much was left out of a block."""
 _WHOLE_CODE_POINTS = 3_400
 """Of a longer field the client hands over the beginning and the end only (source: channel contract)."""
-_LEFT_OUT = re.compile(r"⋯ \d+ code points elided ⋯")
-"""What the client puts in between."""
 _SHORTENED = (
     "\n⚠️ Something may be missing, here and in any file: Claude Code hands over only the beginning and the end of "
     "what is long. The terminal shows all of it."
@@ -46,69 +68,172 @@ class CardText:
 
 
 @dataclass(frozen=True, slots=True)
-class _Block:
-    """One piece of the tool's input, already visible."""
+class _Asked:
+    """A request with all that is known about it, laid out."""
 
-    text: str
-    label: str = ""
-    language: str = ""
-
-
-Fields = Mapping[str, object]
-
-
-def card(request: PermissionRequest, project: str = "") -> CardText:
-    """The card of a request; `project` names the session that asks, where it has a name."""
-    body, whole = _shown(request, project)
-    ending = styled("\n\nAnswer with a button, or write ", *_how_to_write(request.request_id), ".")
-    attachment = None if whole else OutFile(_file_name(request), content=_file(request, project))
-    return CardText(Styled((*body, *(ending if is_request_id(request.request_id) else ()))), attachment)
+    request: PermissionRequest
+    project: str
+    agent: str
+    input: str
+    """The whole input, or the preview where that is all there is."""
+    is_whole: bool
+    """Whether the client left nothing out of `input`."""
+    blocks: list[Block]
+    choices: tuple[str, ...]
+    """Further choices in full, numbered, where a button alone would not show all of them."""
 
 
-def outcome(prompt: Prompt, project: str = "", *, restarted: bool = False) -> Styled:
-    """The card of a prompt that takes no answer any more: what was asked, and what became of it."""
-    body, _ = _shown(prompt.request, project)
+def card(
+    request: PermissionRequest, project: str = "", details: Details | None = None, before: str | None = None
+) -> CardText:
+    """The card of a request; `project` names the session that asks, where it has a name.
+
+    `details` is what the client's hook said about it: then the card shows the whole input instead of the
+    preview. `before` is what the file of `path_of` holds now; None where there is none or it may not be shown.
+    """
+    asked = _asked(request, project, details, before)
+    ending = _ending(request.request_id, may_reason=details is not None) if is_request_id(request.request_id) else ()
+    choices = _listed(asked.choices)
+    body, whole = _shown(asked, _units([*choices, *ending]))
+    attachment = None if whole else OutFile(_file_name(request), content=_file(asked))
+    return CardText(Styled((*body, *choices, *ending)), attachment)
+
+
+def outcome(prompt: Prompt, project: str = "", *, restarted: bool = False, before: str | None = None) -> Styled:
+    """The card of a prompt that takes no answer any more: what was asked, and what became of it.
+
+    `before` is what its file held when the card was sent, not what it holds now.
+    """
+    body, _ = _shown(_asked(prompt.request, project, prompt.details, before), 0)
     return Styled((*body, Span("\n\n"), Span(decision(prompt, restarted=restarted), Style.BOLD)))
 
 
-def _how_to_write(request_id: str) -> tuple[Span, ...]:
-    return Span(f"yes {request_id}", Style.CODE), Span(" or "), Span(f"no {request_id}", Style.CODE)
+def card_buttons(prompt: Prompt) -> ButtonRows:
+    """The buttons of a prompt's card: yes and no, one row for each further choice, and one that copies a command.
+
+    A press gives the data that `parse_button` reads; whether its choice exists says `offers`.
+    """
+    yes_no = (
+        Button("✓ Allow", button_data(Behavior.ALLOW, prompt.prompt)),
+        Button("✗ Deny", button_data(Behavior.DENY, prompt.prompt)),
+    )
+    more = [
+        (Button(_label(at, words), suggestion_data(at, prompt.prompt)),) for at, words in _choices(prompt.details)
+    ]
+    command = _copied(prompt.request, prompt.details)
+    return (yes_no, *more, *(((Button("Copy the command", copy=command),),) if command else ()))
 
 
-def _shown(request: PermissionRequest, project: str) -> tuple[tuple[Span, ...], bool]:
-    """The card without its last line, and whether everything is on it."""
+def path_of(request: PermissionRequest, details: Details | None) -> str | None:
+    """The file whose present content the card should be given as `before`; None where it would show none."""
+    text, is_whole = _input(request, details)
+    return changed_file(request.tool_name, text) if is_whole else None
+
+
+def _asked(request: PermissionRequest, project: str, details: Details | None, before: str | None) -> _Asked:
+    text, is_whole = _input(request, details)
+    return _Asked(
+        request,
+        project,
+        details.agent if details else "",
+        text,
+        is_whole,
+        # Held against a preview that misses its middle, the file would seem to lose it.
+        lay_out(request.tool_name, request.description, text, before if is_whole else None),
+        tuple(f"{at + 1}. {words}" for at, words in _choices(details) if words not in _label(at, words)),
+    )
+
+
+def _input(request: PermissionRequest, details: Details | None) -> tuple[str, bool]:
+    """The input as far as it is known, and whether that is all of it."""
+    if details and read_fields(details.tool_input) is not None:
+        return details.tool_input, True
+    return request.input_preview, not _is_shortened(request.input_preview)
+
+
+def _choices(details: Details | None) -> list[tuple[int, str]]:
+    """Index and words of those further choices that can be told whole."""
+    suggestions = details.suggestions[:MOST_SUGGESTIONS] if details else ()
+    words = [visible(one.words, lines=False) for one in suggestions]
+    return [(at, told) for at, told in enumerate(words) if told.strip() and utf16_len(told) <= MOST_WORDS_UNITS]
+
+
+def _label(at: int, words: str) -> str:
+    """A button's label: the whole choice, or its number where a phone would cut it."""
+    label = f"✓ {words}"
+    if utf16_len(label) <= _MOST_LABEL_UNITS:
+        return label
+    return f"✓ {'Always' if words.startswith('Always ') else 'Allow'}: choice {at + 1}"
+
+
+def _copied(request: PermissionRequest, details: Details | None) -> str | None:
+    """The command for the phone's clipboard: whole, short enough, and nothing in it that would not be seen."""
+    text, is_whole = _input(request, details)
+    command = command_of(request.tool_name, text) if is_whole else None
+    if not command or not command.strip() or utf16_len(command) > _MOST_COPIED_UNITS or visible(command) != command:
+        return None
+    return command
+
+
+def _listed(choices: Sequence[str]) -> list[Span]:
+    spans = [Span("\n\nThe choices below allow this and also change what is asked from now on:")] if choices else []
+    for choice in choices:
+        spans += [Span("\n"), Span(choice, Style.QUOTE)]
+    return spans
+
+
+def _ending(request_id: str, *, may_reason: bool) -> tuple[Span, ...]:
+    """How to answer. A reason reaches Claude through the hook alone, so without one none is asked for."""
+    yes, no = Span(f"yes {request_id}", Style.CODE), Span(f"no {request_id}", Style.CODE)
+    reason = " Reply to this message to deny with a reason." if may_reason else ""
+    return styled("\n\nAnswer with a button, or write ", yes, " or ", no, f".{reason}").spans
+
+
+def _shown(asked: _Asked, ending_units: int) -> tuple[tuple[Span, ...], bool]:
+    """The card without its end, for which it leaves room, and whether everything is on it."""
+    request = asked.request
     top = [Span("🔐 Claude wants to use "), Span(visible_line(request.tool_name, _MOST_TOOL_UNITS), Style.CODE)]
-    if project:
-        top += [Span(" in "), Span(visible_line(project, _MOST_PROJECT_UNITS), Style.CODE)]
+    if asked.project:
+        top += [Span(" in "), Span(visible_line(asked.project, _MOST_PROJECT_UNITS), Style.CODE)]
+    if asked.agent.strip():
+        top += [Span("\nAsked by the subagent "), Span(visible_line(asked.agent, _MOST_AGENT_UNITS), Style.CODE)]
     if request.description.strip():
         top += [Span("\n"), Span(visible_line(request.description, _MOST_DESCRIPTION_UNITS), Style.QUOTE)]
-    whole = _fits(request.tool_name, _MOST_TOOL_UNITS) and _fits(request.description, _MOST_DESCRIPTION_UNITS)
-    blocks = _blocks(request)
+    whole = (
+        _fits(request.tool_name, _MOST_TOOL_UNITS)
+        and _fits(request.description, _MOST_DESCRIPTION_UNITS)
+        and _fits(asked.agent, _MOST_AGENT_UNITS)
+    )
     what, warnings = "The whole request", []
-    if _is_shortened(request):
+    if not asked.is_whole:
         what, warnings = "What Claude Code handed over", [Span(_SHORTENED, Style.BOLD)]
-    if any(_is_reordered(block) for block in blocks):
+    if any(_is_reordered(block) for block in asked.blocks):
         warnings.append(Span(_REORDERED, Style.BOLD))
     note = f"\n{what} is in the attached file {_file_name(request)}."
-    ending_units = 100  # the line that says how to answer, with its empty line
     room = MOST_CARD_UNITS - ending_units - _units([*top, *warnings]) - utf16_len(note)
-    rendered = [span for block in blocks for span in _rendered(block)]
+    rendered = [span for block in asked.blocks for span in _rendered(block)]
     if _units(rendered) > room:
         whole = False
-        rendered = _shortened(blocks, room)
+        rendered = _shortened(asked.blocks, room)
     return (*top, *rendered, *(() if whole else (Span(note, Style.ITALIC),)), *warnings), whole
 
 
-def _is_shortened(request: PermissionRequest) -> bool:
+def _is_shortened(preview: str) -> bool:
     """Whether the client may have left something out before we saw it."""
-    fields = _fields(request.input_preview)
-    texts = [request.input_preview] if fields is None else [text for text in fields.values() if isinstance(text, str)]
-    return any(len(text) > _WHOLE_CODE_POINTS or _LEFT_OUT.search(text) for text in texts)
+    fields = read_fields(preview)
+    waiting: list[object] = [preview] if fields is None else [dict(fields)]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str) and (len(value) > _WHOLE_CODE_POINTS or LEFT_OUT.search(value)):
+            return True
+        if isinstance(value, dict | list):
+            waiting += value.values() if isinstance(value, dict) else value
+    return False
 
 
-def _is_reordered(block: _Block) -> bool:
+def _is_reordered(block: Block) -> bool:
     """Whether what is carried out may look different from what it is: phones turn such letters around."""
-    is_carried_out = block.label in _ONE_LINE or block.language in ("bash", "powershell")
+    is_carried_out = block.label in ONE_LINE or block.language in SHELL_LANGUAGES
     return is_carried_out and any(unicodedata.bidirectional(char) in ("R", "AL") for char in block.text)
 
 
@@ -120,16 +245,16 @@ def _units(spans: list[Span]) -> int:
     return sum(utf16_len(span.text) for span in spans)
 
 
-def _rendered(block: _Block) -> list[Span]:
+def _rendered(block: Block) -> list[Span]:
     label = f"\n{block.label}: " if block.label else "\n"
     if not block.text.strip():
         return [Span(label), Span(json.dumps(block.text), Style.CODE)]  # quotes show where nothing else would
-    if block.label in _ONE_LINE and utf16_len(block.text) <= _MOST_INLINE_UNITS:
+    if block.label in ONE_LINE and utf16_len(block.text) <= _MOST_INLINE_UNITS:
         return [Span(label), Span(block.text, Style.CODE)]
     return [Span(label.rstrip(" ") + ("\n" if block.label else "")), Span(block.text, Style.PRE, block.language)]
 
 
-def _shortened(blocks: list[_Block], room: int) -> list[Span]:
+def _shortened(blocks: list[Block], room: int) -> list[Span]:
     """The blocks, cut so that they fill `room` and no more; small ones stay whole."""
     labels = sum(len(block.label) + 4 for block in blocks)
     shares = _shares([utf16_len(block.text) for block in blocks], room - labels - _GAP_UNITS * len(blocks))
@@ -166,154 +291,16 @@ def _file_name(request: PermissionRequest) -> str:
     return f"request-{request.request_id}.txt" if is_request_id(request.request_id) else "request.txt"
 
 
-def _file(request: PermissionRequest, project: str) -> bytes:
+def _file(asked: _Asked) -> bytes:
     """Everything that was asked, readable, with nothing left out."""
-    lines = [f"Tool: {visible(request.tool_name, lines=False)}"]
-    if project:
-        lines.append(f"Project: {visible(project, lines=False)}")
-    lines.append(f"Description: {visible(request.description)}")
-    for block in _blocks(request):
+    lines = [f"Tool: {visible(asked.request.tool_name, lines=False)}"]
+    if asked.project:
+        lines.append(f"Project: {visible(asked.project, lines=False)}")
+    if asked.agent.strip():
+        lines.append(f"Subagent: {visible(asked.agent, lines=False)}")
+    lines.append(f"Description: {visible(asked.request.description)}")
+    for block in asked.blocks:
         lines += ["", f"{block.label or 'Input'}:", block.text]
+    if any(block.abridged for block in asked.blocks):
+        lines += ["", "The whole input:", *(block.text for block in lay_out("", "", asked.input))]
     return ("\n".join(lines) + "\n").encode("utf-8")
-
-
-def _blocks(request: PermissionRequest) -> list[_Block]:
-    """The input in pieces, the most telling first; every field of it is in one of them."""
-    fields = _fields(request.input_preview)
-    if fields is None:
-        return [_Block(visible(request.input_preview))] if request.input_preview.strip() else []
-    layout = _LAYOUTS.get(request.tool_name)
-    laid_out = layout(fields) if layout else _path_first(fields)
-    blocks, used = laid_out or _path_first(fields)
-    rest = {name: value for name, value in fields.items() if name not in used}
-    if rest.get("description") == request.description:
-        del rest["description"]  # it is on the card already
-    return [*blocks, *([_Block(_json(rest), "Also" if blocks else "", "json")] if rest else [])]
-
-
-def _fields(preview: str) -> Fields | None:
-    """The fields of a JSON object; None when it is anything else, cut short, or says one thing twice."""
-    try:
-        value = json.loads(preview, object_pairs_hook=_once)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) and value else None
-
-
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise ValueError("a key occurs twice")
-    return fields
-
-
-def _json(value: object) -> str:
-    """Indented JSON: a line end inside a value stays inside its quotes, so no value can fake another field."""
-    return visible(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-_Layout = Callable[[Fields], tuple[list[_Block], frozenset[str]] | None]
-"""Fields → blocks and the fields they show; None when the fields are not what this tool has."""
-
-
-def _texts(fields: Fields, *names: str) -> list[str] | None:
-    values = [fields.get(name) for name in names]
-    texts = [value for value in values if isinstance(value, str)]
-    return texts if len(texts) == len(names) else None
-
-
-def _pieces(*pieces: tuple[str, str, str]) -> _Layout:
-    """A layout of whole fields: name, label and language of each, where the tool has all of them as text."""
-    names = tuple(name for name, _, _ in pieces)
-
-    def layout(fields: Fields) -> tuple[list[_Block], frozenset[str]] | None:
-        texts = _texts(fields, *names)
-        if not texts:
-            return None
-        blocks = [_whole(text, label, language) for text, (_, label, language) in zip(texts, pieces, strict=True)]
-        return blocks, frozenset(names)
-
-    return layout
-
-
-def _whole(text: str, label: str, language: str = "") -> _Block:
-    """A field as it is; what should be one line (a path, an address) cannot leave it."""
-    return _Block(visible(text, lines=label not in _ONE_LINE), label, language)
-
-
-_ONE_LINE = ("File", "Path", "Address")
-
-
-def _edit(fields: Fields) -> tuple[list[_Block], frozenset[str]] | None:
-    texts = _texts(fields, "file_path", "old_string", "new_string")
-    if not texts:
-        return None
-    path, old, new = texts
-    return [_whole(path, "File"), _Block(_change(old, new), "Change", "diff")], frozenset(
-        {"file_path", "old_string", "new_string"}
-    )
-
-
-def _multi_edit(fields: Fields) -> tuple[list[_Block], frozenset[str]] | None:
-    texts, edits = _texts(fields, "file_path"), fields.get("edits")
-    if not texts or not isinstance(edits, list) or not edits:
-        return None
-    parts: list[str] = []
-    for number, edit in enumerate(edits, 1):
-        change = _texts(edit, "old_string", "new_string") if isinstance(edit, dict) else None
-        if not change or not isinstance(edit, dict) or set(edit) - {"old_string", "new_string", "replace_all"}:
-            return None
-        every = ", every occurrence" if edit.get("replace_all") else ""
-        parts.append(f"@@ {number} of {len(edits)}{every} @@\n{_change(*change)}")
-    return [_whole(texts[0], "File"), _Block("\n".join(parts), "Changes", "diff")], frozenset({"file_path", "edits"})
-
-
-def _path_first(fields: Fields) -> tuple[list[_Block], frozenset[str]]:
-    """Any other tool: the file or address it is about, then everything else as JSON."""
-    for name, label in (("file_path", "File"), ("notebook_path", "File"), ("path", "Path"), ("url", "Address")):
-        if texts := _texts(fields, name):
-            return [_whole(texts[0], label)], frozenset({name})
-    return [], frozenset()
-
-
-_LAYOUTS: Mapping[str, _Layout] = {
-    "Bash": _pieces(("command", "", "bash")),
-    "PowerShell": _pieces(("command", "", "powershell")),
-    "Write": _pieces(("file_path", "File", ""), ("content", "Content", "")),
-    "Edit": _edit,
-    "MultiEdit": _multi_edit,
-    "NotebookEdit": _pieces(("notebook_path", "File", ""), ("new_source", "Content", "")),
-    "WebFetch": _pieces(("url", "Address", "")),
-    "WebSearch": _pieces(("query", "Search for", "")),
-    "Task": _pieces(("prompt", "Task", "")),
-    "Agent": _pieces(("prompt", "Task", "")),
-}
-_CONTEXT_LINES = 3
-
-
-def _change(old: str, new: str) -> str:
-    """Old and new text as a diff: `-` and `+` lines, between a few lines that both share.
-
-    Every line starts with a letter of ours, so none can pass for another.
-    """
-    before, after = visible(old).split("\n"), visible(new).split("\n")
-    shortest = min(len(before), len(after))
-    head = next((at for at in range(shortest) if before[at] != after[at]), shortest)
-    most_tail = shortest - head
-    tail = next((at for at in range(most_tail) if before[-1 - at] != after[-1 - at]), most_tail)
-    skipped_head, skipped_tail = max(0, head - _CONTEXT_LINES), max(0, tail - _CONTEXT_LINES)
-    end = len(before) - tail
-    return "\n".join(
-        [
-            *_skipped(skipped_head),
-            *(f" {line}" for line in before[skipped_head:head]),
-            *(f"-{line}" for line in before[head:end]),
-            *(f"+{line}" for line in after[head : len(after) - tail]),
-            *(f" {line}" for line in before[end : len(before) - skipped_tail]),
-            *_skipped(skipped_tail),
-        ]
-    )
-
-
-def _skipped(lines: int) -> list[str]:
-    return [f"@@ {lines} unchanged lines @@"] if lines else []

@@ -7,14 +7,22 @@ from dataclasses import dataclass
 
 from telegram_channel.core.access import Role
 from telegram_channel.core.health import BridgeState
+from telegram_channel.core.order_words import standing_lines
+from telegram_channel.core.orders import Order
 from telegram_channel.core.pairing_code import PairingCode
 from telegram_channel.core.pairing_rules import RULES, PairingRules
-from telegram_channel.core.permission import Behavior, Closing, How, Prompt, Verdict
-from telegram_channel.core.text import Span, Style, Styled, styled
+from telegram_channel.core.permission import Behavior, Closing, How, Prompt, Suggestion, Verdict, suggestion
+from telegram_channel.core.suggestions import MOST_WORDS_UNITS
+from telegram_channel.core.text import Markdown, Span, Style, Styled, styled
 from telegram_channel.core.visible import visible_line
 
 _LONGEST_NAME = 64
 """UTF-16 units of a person's or a project's name inside a sentence."""
+_LONGEST_WAIT = 300
+"""UTF-16 units of what the terminal says it waits for."""
+
+_LONGEST_REASON = 200
+"""UTF-16 units of what an approver gave as a reason for a denial, on the closed card."""
 
 
 def _code(text: str) -> Span:
@@ -89,14 +97,34 @@ def help_text(role: Role) -> Styled:
         if role.may_approve
         else ("\n\nPermission prompts go to others; they decide.",)
     )
+    orders = (
+        (
+            _code("/stop"),
+            " holds Claude: no further tool call until a new turn begins.\n",
+            _code("/pause"),
+            " holds new messages back, ",
+            _code("/resume"),
+            " lifts both.\n",
+        )
+        if role.may_approve
+        else ()
+    )
     return styled(
         "Whatever you write here goes to a Claude Code session, and its answers come back. "
         "Replies, quotes, forwards, edits, photos, files and voice messages go along.\n\n"
-        "👀 on a message means that it is safely stored; “typing” means that the session was given it.",
+        "👀 on a message means that it is safely stored, ✍ that Claude has read it; "
+        "“typing” means that the session was given it, or works on it.",
         *prompts,
         "\n\n",
         _code("/status"),
         " says whether the session is listening.\n",
+        *orders,
+        _code("/progress on"),
+        " shows what Claude is doing, ",
+        _code("/stream on"),
+        " its text while it is written (in private chats); ",
+        _code("off"),
+        " ends it.\n",
         _code("/help"),
         " is this text.\nEvery other command goes to Claude.",
     )
@@ -119,6 +147,10 @@ class StatusFacts:
     """Seconds since Telegram last answered a poll, None when it never did."""
     problem: str = ""
     """What is wrong and what to do, empty when nothing is."""
+    standing: tuple[Order, ...] = ()
+    """The orders that stand for the session and for every session."""
+    working_s: float | None = None
+    """How long the turn that is in flight has lasted; None when there is none, or it is not known."""
 
 
 def status_text(facts: StatusFacts) -> Styled:
@@ -134,6 +166,9 @@ def status_text(facts: StatusFacts) -> Styled:
         f"\nQueue: {_count(facts.queued, 'message')} waiting to be given to the session",
         f"\nLast poll: {_ago(facts.last_poll_s)}",
     ]
+    if facts.working_s is not None:
+        lines.append(f"\nClaude is at work: for {_lasting(facts.working_s)}")
+    lines.extend(f"\n{line}" for line in standing_lines(facts.standing))
     if facts.unread:
         lines.append(f"\nGiven to the session, no sign of reading yet: {_count(facts.unread, 'message')}")
     if facts.waiting_prompts and facts.role.may_approve:
@@ -148,13 +183,15 @@ def _count(number: int, noun: str) -> str:
 
 
 def _ago(seconds: float | None) -> str:
-    if seconds is None:
-        return "never"
+    return "never" if seconds is None else f"{_lasting(seconds)} ago"
+
+
+def _lasting(seconds: float) -> str:
     if seconds < 120:
-        return f"{max(0, round(seconds))} s ago"
+        return f"{max(0, round(seconds))} s"
     if seconds < 7200:
-        return f"{round(seconds / 60)} minutes ago"
-    return f"{round(seconds / 3600)} hours ago"
+        return f"{round(seconds / 60)} minutes"
+    return f"{round(seconds / 3600)} hours"
 
 
 def unread(count: int) -> Styled:
@@ -171,9 +208,53 @@ def unread(count: int) -> Styled:
     )
 
 
-def answered(behavior: Behavior) -> Styled:
-    """For the approver whose answer counts."""
+def mirrored(words: str) -> Markdown:
+    """Claude's final words, for a chat that asked and got no answer of its own."""
+    return Markdown(f"🖥 *From the terminal:*\n\n{words.strip()}")
+
+
+def nothing_said() -> Styled:
+    """For a chat that asked, when the turn ended without a word."""
+    return styled("🖥 Claude finished without an answer. The terminal shows what it did.")
+
+
+def words_withheld() -> Styled:
+    """For a chat that asked, when the final words hold what must not leave."""
+    return styled(
+        "🖥 Claude finished. Its last words are in the terminal only: they hold the bot's token, which is never sent."
+    )
+
+
+def desk_waits(project: str, text: str) -> Styled:
+    """For an owner, when the terminal waits for something that cannot be answered from here."""
+    where = f" in {visible_line(project, _LONGEST_NAME)}" if project.strip() else ""
+    what = f": {visible_line(text, _LONGEST_WAIT)}" if text.strip() else "."
+    return styled(f"⌨️ The terminal{where} waits for somebody{what}")
+
+
+def answered(behavior: Behavior, *, with_reason: bool = False) -> Styled:
+    """For the approver whose answer counts. `with_reason`: they wrote why, and that was taken as the reason."""
+    if with_reason:
+        return styled("Denied, with what you wrote as the reason for Claude.")
     return styled("Allowed." if behavior is Behavior.ALLOW else "Denied.")
+
+
+def not_passed_on(behavior: Behavior) -> Styled:
+    """For an approver of whose answer Claude Code took the yes or no and nothing else."""
+    if behavior is Behavior.ALLOW:
+        return styled(
+            "⚠️ It was allowed this once only: Claude Code did not wait for the further choice any more, "
+            "so nothing was changed for the next time."
+        )
+    return styled("⚠️ It was denied, but your reason could not be passed on. For Claude to know it, write it again.")
+
+
+def answer_not_awaited() -> Styled:
+    """For an approver whose answer came when Claude Code had stopped waiting for it."""
+    return styled(
+        "⚠️ Claude Code did not wait for this answer any more, so it may not have counted. "
+        "The terminal shows what happened."
+    )
 
 
 def not_approver() -> Styled:
@@ -229,14 +310,28 @@ def decision(prompt: Prompt, *, restarted: bool = False) -> str:
     """
     if prompt.verdict:
         doubt = " It was asked before a restart, so this may not have reached Claude." if restarted else ""
-        return _verdict(prompt.verdict) + doubt
+        said = _verdict(prompt.verdict, suggestion(prompt, prompt.verdict.always))
+        return f"{said.rstrip('.')}.{doubt}" if doubt else said
     return _CLOSINGS[prompt.closing] if prompt.closing else ""
 
 
-def _verdict(verdict: Verdict) -> str:
-    word = "✓ Allowed" if verdict.behavior is Behavior.ALLOW else "✗ Denied"
-    how = "button" if verdict.how is How.BUTTON else "typed"
-    return f"{word} by {visible_line(verdict.by_name, _LONGEST_NAME)} ({how})."
+_HOW = {How.BUTTON: "button", How.TEXT: "typed", How.COMMAND: "/stop"}
+
+
+def _verdict(verdict: Verdict, accepted: Suggestion | None) -> str:
+    by = f"by {visible_line(verdict.by_name, _LONGEST_NAME)} ({_HOW[verdict.how]})"
+    if verdict.behavior is Behavior.DENY:
+        reason = visible_line(verdict.reason, _LONGEST_REASON)
+        return f"✗ Denied {by}: {reason}" if reason else f"✗ Denied {by}."
+    return f"✓ Allowed {by}{_accepted(accepted) if verdict.always is not None else ''}."
+
+
+def _accepted(accepted: Suggestion | None) -> str:
+    """The further choice that came with the answer, as the rest of a sentence."""
+    if accepted is None:
+        return ", and one of the further choices"
+    words = visible_line(accepted.words, MOST_WORDS_UNITS)
+    return f", and always: {words.removeprefix('Always ')}" if words.startswith("Always ") else f", and: {words}"
 
 
 _CLOSINGS = {
