@@ -4,6 +4,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from telegram_channel.bridge.downloads import Downloads
 from telegram_channel.bridge.housekeeping import KEPT_FOR, Housekeeping
 from telegram_channel.bridge.presence import Presence
@@ -11,11 +13,12 @@ from telegram_channel.bridge.reporting import Reporter
 from telegram_channel.bridge.signs import STORED_SIGN, Signs
 from telegram_channel.core.access import AccessState, Role, Sender, with_sender
 from telegram_channel.core.health import BridgeState, PollHealth
-from telegram_channel.core.ids import BotId, EntryId, SenderId, SessionId, private_chat
+from telegram_channel.core.ids import BotId, ChatId, EntryId, SenderId, SessionId, private_chat
 from telegram_channel.core.inbox import DeliveryState, FetchState, InboxEntry, Intake, Move
 from telegram_channel.core.messages import InboundMessage
 from telegram_channel.core.outgoing import Refused
 from telegram_channel.core.pairing import Paired, redeem_code, request_pairing
+from telegram_channel.core.turns import Where
 from telegram_channel.errors import StateUnwritable
 from telegram_channel.ports import SessionRecord
 from telegram_channel.storage.memory import MemoryStore
@@ -151,6 +154,54 @@ async def test_typing_ends_by_itself() -> None:
         store.changed()
         await clock.settle()
         assert len(chat.typed) == 1
+
+
+async def given(store: MemoryStore, clock: ManualClock, session: str, *, state: DeliveryState) -> None:
+    """Let a session have been given everything, and have come this far with it."""
+    ids = tuple(one.entry for one in entries(store))
+    await store.inbox.advance([Move(ids, (DeliveryState.STORED,), state, SessionId(session), clock.now())])
+
+
+@pytest.mark.parametrize(("session", "shown"), [("me", 1), ("a dead one", 0)])
+async def test_typing_is_shown_for_what_this_session_was_given(session: str, shown: int) -> None:
+    """MUST: typing is shown only for messages that the running session was given."""
+    clock, chat = ManualClock(), RecordingChat()
+    store = fresh_store(clock)
+    await keep(store, clock, message("work", 1))
+    await given(store, clock, session, state=DeliveryState.EMITTED)
+    async with running(Signs(store, chat, clock, 600, session=SessionId("me")).run()):
+        await clock.settle()
+    assert len(chat.typed) == shown
+
+
+@pytest.mark.parametrize(
+    ("hooks", "state", "in_flight", "shown"),
+    [
+        (False, DeliveryState.EMITTED, False, 1),
+        (False, DeliveryState.READ, False, 1),
+        (True, DeliveryState.EMITTED, True, 0),
+        (True, DeliveryState.READ, False, 0),
+        (True, DeliveryState.READ, True, 1),
+    ],
+)
+async def test_where_hooks_tell_what_is_read_typing_means_work(
+    hooks: bool, state: DeliveryState, in_flight: bool, shown: int
+) -> None:
+    clock, chat = ManualClock(), RecordingChat()
+    store = fresh_store(clock)
+    await keep(store, clock, message("work", 1))
+    await given(store, clock, "me", state=state)
+    asked: list[Where] = []
+
+    def is_in_flight(where: Where) -> bool:
+        asked.append(where)
+        return in_flight
+
+    signs = Signs(store, chat, clock, 600, session=SessionId("me"), hooks_seen=lambda: hooks, in_flight=is_in_flight)
+    async with running(signs.run()):
+        await clock.settle()
+    assert len(chat.typed) == shown
+    assert set(asked) <= {Where(ChatId(ANN))}
 
 
 async def test_a_code_is_made_sent_and_only_its_hash_stored() -> None:

@@ -480,3 +480,64 @@ async def test_the_bots_own_token_never_leaves_in_a_text_a_button_or_a_file(desk
         assert "bot's token" in await refused(desk, "reply", chat_id=ANN, **arguments)
     assert "bot's token" in await refused(desk, "edit_message", chat_id=ANN, message_id="7", text="the-secret-part")
     assert not (await desk.call("reply", chat_id=ANN, text="the secret part")).is_error
+
+
+class Answers:
+    """What the tools tell about answers."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.told: list[tuple[str, str | None, bool]] = []
+        desk.tools = Tools(desk.clock, ME, desk.places, patience_s=0.05, answered=self.answered)
+        desk.tools.connect(desk.store, desk.chat)
+
+    def answered(self, chat: ChatId, thread: ThreadId | None = None, *, everywhere: bool = False) -> None:
+        self.told.append((chat, thread, everywhere))
+
+
+CHANGES = [
+    ("reply", "send", {"text": "hi"}, (GROUP, "20", False)),
+    ("react", "react", {"message_id": "1", "emoji": "👍"}, (GROUP, None, True)),
+    ("edit_message", "edit", {"message_id": "1", "text": "hi"}, (GROUP, None, True)),
+]
+
+
+@pytest.mark.parametrize(("name", "method", "arguments", "told"), CHANGES)
+@pytest.mark.parametrize(
+    "outcome", [None, Uncertain("Who knows?"), PartlySent((MessageId("9"),), 2, "The network broke.")]
+)
+async def test_whatever_may_have_reached_a_chat_is_told_as_an_answer(
+    desk: Desk, name: str, method: str, arguments: dict[str, Any], told: Any, outcome: Any
+) -> None:
+    answers = Answers(desk)
+    await desk.given(in_thread(1, "10"), in_thread(2, "20"))
+    if outcome:
+        desk.chat.will(method, outcome)
+    await desk.call(name, chat_id=GROUP, **arguments)
+    assert answers.told == [told]
+
+
+@pytest.mark.parametrize(("name", "method", "arguments", "told"), CHANGES)
+async def test_what_reached_nobody_is_no_answer(
+    desk: Desk, name: str, method: str, arguments: dict[str, Any], told: Any
+) -> None:
+    answers = Answers(desk)
+    desk.chat.will(method, Refused("Bad Request"))
+    await desk.call(name, chat_id=GROUP, **arguments)
+    await desk.call(name, chat_id="77", **arguments)
+    await desk.call(name, chat_id=GROUP, nonsense=1, **arguments)
+    await desk.call("react", chat_id=GROUP, message_id="1", emoji="")
+    assert answers.told == []
+    await desk.call(name, chat_id=GROUP, **arguments)
+    assert len(answers.told) == 1
+
+
+async def test_what_leaves_although_its_call_was_cancelled_is_told_as_an_answer(desk: Desk) -> None:
+    answers = Answers(desk)
+    desk.chat.hold(ANN)
+    replying = asyncio.create_task(desk.call("reply", chat_id=ANN, text="hi"))
+    await desk.clock.settle()
+    assert answers.told == []
+    replying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await replying
+    assert answers.told == [(ANN, None, False)]

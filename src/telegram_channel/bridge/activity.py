@@ -1,6 +1,6 @@
 """When the session last did something we could see: as long as it is at work, silence means nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -13,13 +13,18 @@ class Activity:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._ongoing = 0
+        self._at_work: list[Callable[[], bool]] = []
         self.last_at: datetime | None = None
         """When the last sign was seen, None before the first."""
 
     @property
     def busy(self) -> bool:
-        """Whether the session is doing something for us at this moment."""
-        return self._ongoing > 0
+        """Whether the session is at work at this moment, as far as anybody knows."""
+        return self._ongoing > 0 or any(at_work() for at_work in self._at_work)
+
+    def busy_while(self, at_work: Callable[[], bool]) -> None:
+        """Count the session as busy whenever `at_work` says so, from now on."""
+        self._at_work.append(at_work)
 
     def note(self) -> None:
         """The session did something."""

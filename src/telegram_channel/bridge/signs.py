@@ -1,18 +1,24 @@
-"""Signs in the chat that are true: 👀 means "stored", typing means "given to the session, not answered yet"."""
+"""Signs in the chat that are true: 👀 means "stored", ✍ "read by the session", typing "it works on this".
+
+Where the client's hooks do not say what the session reads, typing means "given to the session, not answered
+yet". Nothing is shown for what another session was given: that one may be dead.
+"""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
 from typing import Any
 
-from telegram_channel.core.ids import ChatId, EntryId, ThreadId
+from telegram_channel.core.ids import ChatId, EntryId, SessionId
 from telegram_channel.core.inbox import DeliveryState, InboxEntry, Move
 from telegram_channel.core.messages import InboundMessage
+from telegram_channel.core.turns import Where
 from telegram_channel.errors import StateUnwritable
 from telegram_channel.ports import Chat, Clock, Store
 
 STORED_SIGN = "👀"
+READ_SIGN = "✍"
+"""Takes the place of 👀; both are among the reactions that bots may use (source: Bot API, `ReactionTypeEmoji`)."""
 _TYPING_EVERY_S = 4.0
 """Telegram shows "typing" for five seconds (source: Bot API, `sendChatAction`)."""
 _MOST_SIGNS_PER_CHAT = 5
@@ -21,20 +27,40 @@ _LOOK_S = 60.0
 _ANY_STATE = tuple(DeliveryState)
 
 
-@dataclass(frozen=True, slots=True)
-class _Where:
-    chat: ChatId
-    thread: ThreadId | None
+def _no_hooks() -> bool:
+    return False
+
+
+def _at_work_for_nobody(_: Where) -> bool:
+    return False
 
 
 class Signs:
     """Shows in each chat how far its messages got."""
 
-    def __init__(self, store: Store, chat: Chat, clock: Clock, typing_at_most_s: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        chat: Chat,
+        clock: Clock,
+        typing_at_most_s: float,
+        *,
+        session: SessionId | None = None,
+        hooks_seen: Callable[[], bool] = _no_hooks,
+        in_flight: Callable[[Where], bool] = _at_work_for_nobody,
+    ) -> None:
+        """`session`: whose messages typing is shown for; None: anybody's.
+
+        `hooks_seen`: whether the session's hooks say what it reads. `in_flight`: whether it is at this moment in
+        a turn that a message from there began; asked only where hooks were seen.
+        """
         self._store = store
         self._chat = chat
         self._clock = clock
         self._typing_at_most = timedelta(seconds=typing_at_most_s)
+        self._session = session
+        self._hooks_seen = hooks_seen
+        self._in_flight = in_flight
         self._signing: set[asyncio.Task[object]] = set()
 
     async def run(self) -> None:
@@ -53,8 +79,9 @@ class Signs:
                     await self._mark(entries)
                 except StateUnwritable:
                     entries = ()
-                for entry in _worth_a_sign(entries):
-                    self._spawn(self._chat.react(entry.chat, entry.message, STORED_SIGN))
+                for entry in worth_a_sign(entries):
+                    if await self._is_unread(entry):
+                        self._spawn(self._chat.react(entry.chat, entry.message, STORED_SIGN))
                 seen = await self._store.wait_for_change(seen, 0 if entries else _LOOK_S)
         finally:
             for task in self._signing:
@@ -65,12 +92,17 @@ class Signs:
             moved: tuple[EntryId, ...] = tuple(entry.entry for entry in entries)
             await self._store.inbox.advance([Move(moved, _ANY_STATE, acknowledged=True)])
 
+    async def _is_unread(self, entry: InboxEntry) -> bool:
+        """Whether it may still bear 👀: asked right before, so that no sign of reading is ever covered."""
+        now = await self._store.inbox.find(entry.chat, entry.message)
+        return now is None or now.entry != entry.entry or now.state is not DeliveryState.READ
+
     async def _type(self) -> None:
         seen = -1
-        shown_at: dict[_Where, float] = {}
+        shown_at: dict[Where, float] = {}
         while True:
             waiting = await self._store.inbox.awaiting(self._clock.now() - self._typing_at_most)
-            places = {_Where(entry.chat, entry.inbound.place.thread) for entry in waiting if _shows_typing(entry)}
+            places = {_where(entry) for entry in waiting if self._shows_typing(entry)}
             now = self._clock.monotonic()
             shown_at = {place: at for place, at in shown_at.items() if place in places}
             for place in places:
@@ -80,6 +112,13 @@ class Signs:
             wait_s = min((at + _TYPING_EVERY_S - now for at in shown_at.values()), default=_LOOK_S)
             seen = await self._store.wait_for_change(seen, max(0.0, wait_s))
 
+    def _shows_typing(self, entry: InboxEntry) -> bool:
+        if not isinstance(entry.inbound, InboundMessage) or entry.noticed:
+            return False
+        if self._session is not None and entry.session != self._session:
+            return False
+        return not self._hooks_seen() or (entry.state is DeliveryState.READ and self._in_flight(_where(entry)))
+
     def _spawn(self, sign: Coroutine[Any, Any, object]) -> None:
         """Show a sign without waiting for it: a slow chat must not hold up the others."""
         task = asyncio.create_task(sign)
@@ -87,7 +126,7 @@ class Signs:
         task.add_done_callback(self._signing.discard)
 
 
-def _worth_a_sign(entries: Sequence[InboxEntry]) -> list[InboxEntry]:
+def worth_a_sign(entries: Sequence[InboxEntry]) -> list[InboxEntry]:
     """Of each chat the newest messages that a person wrote, oldest first."""
     left: dict[ChatId, int] = {}
     chosen: list[InboxEntry] = []
@@ -100,5 +139,5 @@ def _worth_a_sign(entries: Sequence[InboxEntry]) -> list[InboxEntry]:
     return chosen[::-1]
 
 
-def _shows_typing(entry: InboxEntry) -> bool:
-    return isinstance(entry.inbound, InboundMessage) and not entry.noticed
+def _where(entry: InboxEntry) -> Where:
+    return Where(entry.chat, entry.inbound.place.thread)

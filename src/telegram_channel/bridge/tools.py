@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import PurePath
 from typing import Any
 from weakref import WeakValueDictionary
@@ -85,6 +86,10 @@ async def _nothing() -> None:
     return None
 
 
+def _nobody_listens(*_: object, **__: object) -> None:
+    return None
+
+
 class Tools:
     """Carries out tool calls of this process's session.
 
@@ -92,8 +97,21 @@ class Tools:
     every call answers just that.
     """
 
-    def __init__(self, clock: Clock, session: SessionId, places: Places, *, patience_s: float = 20) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        session: SessionId,
+        places: Places,
+        *,
+        patience_s: float = 20,
+        answered: Callable[..., None] = _nobody_listens,
+    ) -> None:
+        """`answered(chat, thread)` is told of every reply that was sent or may have been.
+
+        `answered(chat, everywhere=True)` of every such edit and reaction: they know no topic.
+        """
         self._clock = clock
+        self._answered = answered
         self._session = session
         self._places = places
         self._patience_s = patience_s
@@ -184,7 +202,7 @@ class Tools:
             self._refuse_secret(text, *(button.label for row in buttons for button in row))
             message = OutMessage(chat_id, _body(text, format), entered.thread, reply_to, loaded, buttons)
             sending = self._hand_over(call.chat.send(message))
-        outcome = await sending
+        outcome = await self._outcome(sending, partial(self._answered, chat_id, entered.thread))
         if isinstance(outcome, Sent):
             await mark_answered(call.store, entered.answered_by_reply)
         await self._note_closed(call, chat_id, outcome)
@@ -194,7 +212,9 @@ class Tools:
         async with self._turn(chat_id):
             await self._enter(call, chat_id)
             reacting = self._hand_over(call.chat.react(chat_id, message_id, emoji or None))
-        outcome = await reacting
+        # Nobody sees a reaction that is gone: to take one away answers nothing.
+        noted = partial(self._answered, chat_id, everywhere=True) if emoji else _nobody_listens
+        outcome = await self._outcome(reacting, noted)
         await self._note_closed(call, chat_id, outcome)
         return told_of_change(outcome, f"reacted with {emoji}" if emoji else "reaction taken away")
 
@@ -218,7 +238,7 @@ class Tools:
                     "shorten it, or send a new reply."
                 )
             editing = self._hand_over(call.chat.edit(chat_id, message_id, _body(text, format)))
-        outcome = await editing
+        outcome = await self._outcome(editing, partial(self._answered, chat_id, everywhere=True))
         await self._note_closed(call, chat_id, outcome)
         return told_of_change(outcome, f"edited (message_id {message_id})")
 
@@ -252,6 +272,17 @@ class Tools:
         Tasks start in the order they are made, so the chat sees the calls in theirs.
         """
         return asyncio.create_task(sending)
+
+    async def _outcome(self, sending: asyncio.Task[SendOutcome], arrived: Callable[[], None]) -> SendOutcome:
+        """Wait for the outcome, and call `arrived` unless nothing arrived for certain."""
+        try:
+            outcome = await sending
+        except asyncio.CancelledError:
+            arrived()  # what was handed over may still leave
+            raise
+        if not isinstance(outcome, Refused):
+            arrived()
+        return outcome
 
     async def _enter(self, call: _Call, chat: ChatId, reply_to: MessageId | None = None) -> _Entered:
         """Check that the chat may be written to. Whatever comes of it, the session has read what it was given."""
