@@ -14,6 +14,7 @@ from telegram_channel.bridge.approvals import Approvals
 from telegram_channel.bridge.commands import Commands
 from telegram_channel.bridge.courier import Courier
 from telegram_channel.bridge.intake import FRESH_S, Reception
+from telegram_channel.bridge.orders import Orders
 from telegram_channel.core.access import AccessState, Group, Policy, Role, Sender, with_group, with_sender
 from telegram_channel.core.health import BridgeState, HealthReport
 from telegram_channel.core.ids import BotId, ChatId, MessageId, PressId, PromptId, SenderId, UpdateId
@@ -26,6 +27,7 @@ from telegram_channel.core.messages import (
     Inbound,
     MembershipChange,
     ReactionChange,
+    RepliedTo,
     Unreadable,
 )
 from telegram_channel.core.notices import StatusFacts
@@ -33,12 +35,13 @@ from telegram_channel.core.pairing import make_invitation
 from telegram_channel.core.pairing_code import ENTROPY_BYTES, PairingCode
 from telegram_channel.core.permission import Behavior, PermissionRequest, Prompt, button_data
 from telegram_channel.errors import StateUnwritable
+from telegram_channel.ports import SessionRecord
 from telegram_channel.storage.memory import MemoryDatabase, MemoryStore
 from telegram_channel.storage.memory_inbox import MemoryInbox
 from tests.chat import RecordingChat
 from tests.clock import ManualClock
 from tests.session import RecordingSession
-from tests.values import message, photo, place
+from tests.values import NOON, message, photo, place
 
 ANN, BOB, EVE = "1001", "1002", "6666"
 GROUP = "-500"
@@ -115,7 +118,8 @@ def world(database: MemoryDatabase | None = None) -> World:
     async def facts(role: Role) -> StatusFacts:
         return StatusFacts(role, "project", BridgeState.POLLING, queued=3)
 
-    commands = Commands(chat, facts)
+    orders = Orders(store, clock, session.id, lambda _: True)
+    commands = Commands(chat, facts, orders)
     reception = Reception(store, chat, approvals, commands, courier, clock)
     return World(store, chat, session, clock, courier, approvals, commands, reception)
 
@@ -232,6 +236,46 @@ async def test_our_own_commands_are_answered_and_others_go_to_claude() -> None:
     assert here.texts == ["/deploy now", "/help@other_bot"]
     assert any("waiting" in text and "3" in text for text in here.chat.texts(ANN))
     assert len(here.chat.sent) == 2
+
+
+async def test_an_order_counts_when_it_cannot_be_old_and_is_stored_before_it_is_confirmed() -> None:
+    """MUST: an order is stored before Telegram is told that it was received."""
+    here = world()
+    await here.admit((ANN, Role.OWNER))
+    await here.store.sessions.register(SessionRecord(here.session.id, 1, NOON, NOON, "project", True))
+    await here.take(message("/stop", 1), message("/pause", 2))
+    assert await here.store.orders.standing(here.session.id) == ()
+    assert ["while I was offline" in text for text in here.chat.texts(ANN)] == [True, True]
+    batch = Batch((message("/stop", 3), message("/pause", 4), message("and then", 5)), UpdateId(9005), drained=True)
+    inbox, here.store.inbox = here.store.inbox, FullInbox(here.store)
+    for _ in range(2):
+        with pytest.raises(StateUnwritable):
+            await here.reception.take(batch)
+        assert [one.message for one in await here.store.orders.standing(here.session.id)] == ["4", "3"]
+        assert len(here.chat.sent) == 2
+        await here.clock.advance(1)
+    here.store.inbox = inbox
+    await here.reception.take(batch)
+    await here.courier.settled()
+    assert len(await here.store.orders.standing(here.session.id)) == 2
+    assert len(here.chat.sent) == 3
+    assert here.texts == ["and then"]
+    assert [row.action for row in await here.store.audit.rows()][-2:] == ["stop", "pause"]
+
+
+async def test_in_a_group_an_order_has_to_be_addressed_and_given_by_an_approver() -> None:
+    here = world()
+    await here.admit((ANN, Role.OWNER), (BOB, Role.SENDER), group=Group(ChatId(GROUP), "Team", here.clock.now()))
+    await here.take()
+    await here.take(
+        message("/pause", 1, chat=GROUP),
+        message("/pause@demo_bot", 2, chat=GROUP, sender=BOB, mentions_bot=True),
+    )
+    assert await here.store.orders.standing(here.session.id) == ()
+    assert len(here.chat.texts(GROUP)) == 1
+    await here.take(message("/pause@demo_bot", 3, chat=GROUP, mentions_bot=True))
+    assert [one.message for one in await here.store.orders.standing(here.session.id)] == ["3"]
+    assert here.texts == []
 
 
 async def test_a_question_button_becomes_an_event_for_admitted_people_only() -> None:
@@ -376,6 +420,76 @@ async def test_what_is_to_be_said_about_a_batch_is_said_once_when_it_is_stored()
     await here.courier.settled()
     assert len(here.chat.texts(ANN)) == 2
     assert len(here.chat.texts(BOB)) == 1
+
+
+CARD = RepliedTo(MessageId("501"), "Claude wants to use Bash", from_bot=True)
+
+
+async def test_a_reply_to_an_open_card_denies_with_that_reason_and_is_not_passed_on() -> None:
+    """MUST: an approver's reply to an open card denies with that text as the reason."""
+    here = world()
+    await here.admit((ANN, Role.OWNER))
+    await here.take()
+    await here.prompt()
+    await here.take(message("not on a Friday", 1, reply_to=CARD))
+    assert here.session.verdicts == [("abcde", Behavior.DENY)]
+    found = await here.store.prompts.find("abcde")
+    assert found
+    assert found.verdict
+    assert found.verdict.reason == "not on a Friday"
+    await here.take(message("now the tests", 2, reply_to=CARD))
+    assert here.texts == ["now the tests"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"edited": True}, {"attachment": photo()}, {"forwarded_from": "Eve"}, {"reply_to": None}],
+    ids=["edited", "caption", "forwarded", "no reply"],
+)
+@pytest.mark.parametrize("text", ["yes", "no", "not on a Friday"])
+async def test_only_what_was_written_as_a_reply_answers_a_card(text: str, more: dict[str, Any]) -> None:
+    """MUST: an edited message, a caption or a forwarded message never answers a permission prompt."""
+    here = world()
+    await here.admit((ANN, Role.OWNER))
+    await here.take()
+    await here.prompt()
+    await here.take(message(text, 1, **({"reply_to": CARD} | more)))
+    assert here.session.verdicts == []
+    assert here.texts == [text]
+
+
+async def test_a_reply_that_names_its_request_or_is_a_command_is_that() -> None:
+    here = world()
+    await here.admit((ANN, Role.OWNER))
+    await here.take()
+    await here.prompt()
+    await here.take(message("/help", 1, reply_to=CARD), message("yes zzzzz", 2, reply_to=CARD))
+    assert here.session.verdicts == []
+    assert any("There is no permission request zzzzz" in text for text in here.chat.texts(ANN))
+    await here.take(message("yes abcde", 3, reply_to=CARD))
+    assert here.session.verdicts == [("abcde", Behavior.ALLOW)]
+    assert here.texts == []
+
+
+async def test_a_reply_in_a_batch_that_could_not_be_stored_is_no_message_when_it_comes_again() -> None:
+    here = world()
+    await here.admit((ANN, Role.OWNER))
+    await here.take()
+    await here.prompt()
+    batch = Batch((message("not on a Friday", 1, reply_to=CARD),), UpdateId(9001), drained=True)
+    inbox, here.store.inbox = here.store.inbox, FullInbox(here.store)
+    for _ in range(2):
+        with pytest.raises(StateUnwritable):
+            await here.reception.take(batch)
+        await here.courier.settled()
+    here.store.inbox = inbox
+    await here.reception.take(batch)
+    await here.courier.settled()
+    assert here.texts == []
+    assert here.session.verdicts == [("abcde", Behavior.DENY)]
+    assert [text for text in here.chat.texts(ANN) if text.startswith("Denied")] == [
+        "Denied, with what you wrote as the reason for Claude."
+    ]
 
 
 async def test_people_who_talk_to_each_other_in_a_group_are_left_alone() -> None:

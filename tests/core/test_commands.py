@@ -2,7 +2,7 @@
 
 import pytest
 
-from telegram_channel.core.commands import BotCommand, parse_command, start_payload
+from telegram_channel.core.commands import MENU, BotCommand, on_or_off, parse_command, start_payload
 
 
 @pytest.mark.parametrize(
@@ -13,6 +13,12 @@ from telegram_channel.core.commands import BotCommand, parse_command, start_payl
         ("/help@Demo_Bot", BotCommand.HELP, ""),
         ("/start abc-DEF_1", BotCommand.START, "abc-DEF_1"),
         ("/start\nabc", BotCommand.START, "abc"),
+        ("/stop", BotCommand.STOP, ""),
+        ("/STOP it now!", BotCommand.STOP, "it now!"),
+        ("/pause@demo_bot", BotCommand.PAUSE, ""),
+        ("/resume", BotCommand.RESUME, ""),
+        ("/progress on", BotCommand.PROGRESS, "on"),
+        ("/stream  OFF ", BotCommand.STREAM, "OFF"),
     ],
 )
 def test_our_own_commands_are_recognised(text: str, command: BotCommand, rest: str) -> None:
@@ -22,7 +28,21 @@ def test_our_own_commands_are_recognised(text: str, command: BotCommand, rest: s
 
 
 @pytest.mark.parametrize(
-    "text", ["/deploy", "/help@another_bot", "help", "see /help", "/helpme", "/", "/help!", "", "//help"]
+    "text",
+    [
+        "/deploy",
+        "/stopp",
+        "stop",
+        "/stop@another_bot",
+        "/help@another_bot",
+        "help",
+        "see /help",
+        "/helpme",
+        "/",
+        "/help!",
+        "",
+        "//help",
+    ],
 )
 def test_everything_else_is_for_claude(text: str) -> None:
     assert parse_command(text, "demo_bot") is None
@@ -34,3 +54,16 @@ def test_everything_else_is_for_claude(text: str) -> None:
 )
 def test_the_payload_of_a_link_follows_start(text: str, payload: str) -> None:
     assert start_payload(text) == payload
+
+
+@pytest.mark.parametrize(
+    ("rest", "on"),
+    [("on", True), (" OFF ", False), ("On", True), ("", None), ("of", None), ("on off", None), ("yes", None)],
+)
+def test_a_wish_is_on_or_off_or_not_understood(rest: str, on: bool | None) -> None:
+    assert on_or_off(rest) is on
+
+
+def test_the_menu_offers_every_command_but_start() -> None:
+    assert set(MENU) == {command.value for command in BotCommand} - {"start"}
+    assert all(3 <= len(words) <= 256 for words in MENU.values())

@@ -5,7 +5,7 @@ that the session may have it, and says so.
 
 One loop owns every step of an event after it was stored: it gives stored entries to the session, gives
 unproven ones once more (after a new handshake, or when an idle session shows no sign of reading), and
-then says so in the chat, once. It runs in the process that polls.
+then says so in the chat, once. It runs in the process that polls. While a pause stands nothing is given.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from telegram_channel.bridge.activity import Activity
+from telegram_channel.bridge.holding import Holding
 from telegram_channel.core import notices
 from telegram_channel.core.access import is_in_book, may_address
 from telegram_channel.core.events import event_for
@@ -29,6 +30,7 @@ from telegram_channel.core.inbox import (
     overdue,
 )
 from telegram_channel.core.joining import JoiningRules, Parcel, assemble
+from telegram_channel.core.orders import OrderKind, standing_of
 from telegram_channel.core.outgoing import OutMessage
 from telegram_channel.errors import StateUnwritable
 from telegram_channel.ports import Chat, Clock, Session, Store
@@ -71,6 +73,7 @@ class Delivery:
         self._activity = activity
         self._rules = rules
         self._process_began_at = process_began_at
+        self._holding = Holding(store, chat, clock.now())
         self._noticing: dict[ChatId, asyncio.Task[None]] = {}
         self._overdue_at: datetime | None = None
         """When an event may be overdue, None when nothing waits for a proof: no need to ask before."""
@@ -137,10 +140,20 @@ class Delivery:
     async def _emit_due(self) -> datetime | None:
         at_once = _AT_ONCE
         while True:
-            entries, state = await asyncio.gather(self._store.inbox.due(at_once), self._store.access.read())
+            entries, state, orders = await asyncio.gather(
+                self._store.inbox.due(at_once),
+                self._store.access.read(),
+                self._store.orders.standing(self._session.id),
+            )
             welcome = [one for one in entries if is_in_book(state, one.inbound.place.sender)]
             if len(welcome) < len(entries):
                 await self._drop([one for one in entries if not is_in_book(state, one.inbound.place.sender)])
+            if pause := standing_of(OrderKind.PAUSE, orders):
+                self._holding.hold(pause, welcome)
+                if len(entries) < at_once:
+                    return None  # the end of the pause is a change of the store
+                at_once *= 2
+                continue
             assembly = assemble(welcome, self._clock.now(), self._rules.joining)
             if assembly.ready:
                 await self._emit(assembly.ready)

@@ -85,12 +85,13 @@ class Housekeeping:
         now = self._clock.now()
         forgotten = await self._store.inbox.prune(now - KEPT_FOR)
         forgotten += await self._store.prompts.prune(now - KEPT_FOR)
+        forgotten += await self._store.orders.prune(now - KEPT_FOR)
         await self._store.access.transact(lambda state: (prune(state, now), None, ()))
         for record in await self._store.sessions.list():
             if not self._is_alive(record):
                 await self._store.sessions.leave(record.session, record.pid)
         if forgotten:
-            _log.info("forgot %d old entries and prompts", forgotten)
+            _log.info("forgot %d old entries, prompts and orders", forgotten)
 
     def _pay_debts(self, state: AccessState) -> None:
         """Start a payment for everybody who is owed something and is not being paid already."""

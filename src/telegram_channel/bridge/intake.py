@@ -210,10 +210,10 @@ class Reception:
                 gathered.heard.add(place.chat)
                 if await self._answered_here(message, gathered):
                     return
-                errand = None if message.edited else self._commands.errand_for(message, role, gathered.bot_username)
-                if errand is not None:
-                    gathered.errands.append(errand)
-                else:
+                errands = await self._commands.errands_for(message, role, gathered.bot_username, fresh=gathered.fresh)
+                if errands is not None:
+                    gathered.errands.extend(errands)
+                elif not await self._answered_by_reply(message, gathered):
                     self._keep(message, gathered)
             case Challenge() | Refuse():
                 await self._stranger(message, gathered)
@@ -249,12 +249,16 @@ class Reception:
         return answer is not None and await self._store.prompts.find(answer.request_id) is not None
 
     async def _answered_here(self, message: InboundMessage, gathered: _Gathered) -> bool:
-        """Whether it was an answer to a permission prompt. A correction never is one."""
-        if message.edited or message.attachment or message.forwarded_from:
-            return False
-        answer = parse_answer(message.text)
+        """Whether it was an answer to a permission prompt that names its request."""
+        answer = parse_answer(message.text) if _may_answer(message) else None
         return answer is not None and await self._approvals.answered_by_text(
             message, answer, fresh=gathered.fresh, state=gathered.state, post=gathered.errands.append
+        )
+
+    async def _answered_by_reply(self, message: InboundMessage, gathered: _Gathered) -> bool:
+        """Whether it was an answer to the open permission card that it replies to."""
+        return _may_answer(message) and await self._approvals.answered_by_reply(
+            message, fresh=gathered.fresh, state=gathered.state, post=gathered.errands.append
         )
 
     async def _stranger(self, message: InboundMessage, gathered: _Gathered) -> None:
@@ -324,6 +328,11 @@ class Reception:
         known = update.sender is not None and SenderId(update.sender) in gathered.state.senders
         content = update.raw if known else update.skeleton
         gathered.quarantined.append(QuarantinedUpdate(update.update, update.reason, gathered.now, content))
+
+
+def _may_answer(message: InboundMessage) -> bool:
+    """A correction never answers a permission prompt, nor does what somebody else wrote or a file's caption."""
+    return not (message.edited or message.attachment or message.forwarded_from)
 
 
 def _entry(inbound: Deliverable, now: datetime) -> InboxEntry:

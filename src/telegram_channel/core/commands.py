@@ -16,11 +16,31 @@ class BotCommand(StrEnum):
     START = "start"
     HELP = "help"
     STATUS = "status"
+    STOP = "stop"
+    PAUSE = "pause"
+    RESUME = "resume"
+    PROGRESS = "progress"
+    STREAM = "stream"
+
+    @property
+    def is_order(self) -> bool:
+        """Whether it is about what Claude does: for owners and approvers only, and never acted on when it is old."""
+        return self in (BotCommand.STOP, BotCommand.PAUSE, BotCommand.RESUME)
+
+    @property
+    def is_wish(self) -> bool:
+        """Whether it changes what this chat is shown."""
+        return self in (BotCommand.PROGRESS, BotCommand.STREAM)
 
 
 MENU: Mapping[str, str] = MappingProxyType(
     {
         BotCommand.STATUS.value: "Is the session listening?",
+        BotCommand.STOP.value: "Stop what Claude is doing",
+        BotCommand.PAUSE.value: "Hold new messages back",
+        BotCommand.RESUME.value: "Lift stop and pause",
+        BotCommand.PROGRESS.value: "on or off: what Claude is doing, in one message",
+        BotCommand.STREAM.value: "on or off: Claude's text while it is written",
         BotCommand.HELP.value: "What this bot does",
     }
 )
@@ -50,6 +70,11 @@ def parse_command(text: str, bot_username: str) -> ParsedCommand | None:
         return ParsedCommand(BotCommand(name), rest.strip())
     except ValueError:
         return None
+
+
+def on_or_off(rest: str) -> bool | None:
+    """What follows a wish: True for `on`, False for `off`, in any letter case; None for anything else."""
+    return {"on": True, "off": False}.get(rest.strip().lower())
 
 
 def start_payload(text: str) -> str:
