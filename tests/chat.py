@@ -2,12 +2,15 @@
 
     chat = RecordingChat()
     chat.will("send", Uncertain("the connection broke"))   # the next send only; later ones are Sent
+    chat.will_open(Refused("no rights"))                    # the next topic; later ones are opened
+    chat.topics_in.add("-1005")                             # where `has_topics` is true
     gate = chat.hold("1002")                                # whatever concerns that chat waits
     ...
     gate.set()
     assert chat.texts("1001") == ["hello"]
 
-Without a script everything succeeds: messages get the ids 501, 502, … in the order they were sent.
+Without a script everything succeeds: messages get the ids 501, 502, … in the order they were sent, topics
+the threads 71, 72, …
 `calls` holds every call in the order it was made, whether it is finished or not; the lists by kind
 (`sent`, `edits`, …) hold the same in detail.
 """
@@ -29,6 +32,8 @@ from telegram_channel.core.outgoing import (
     OutMessage,
     SendOutcome,
     Sent,
+    TopicOpened,
+    TopicOutcome,
 )
 from telegram_channel.core.text import Body
 from telegram_channel.ports import Chat
@@ -67,6 +72,33 @@ class PressAnswer:
     alert: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One call of `draft`."""
+
+    chat: ChatId
+    number: int
+    body: Body
+    thread: ThreadId | None
+
+    @property
+    def text(self) -> str:
+        """The words of the draft."""
+        return words(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class TopicCall:
+    """One call of `open_topic`, `rename_topic`, `close_topic` or `reopen_topic`."""
+
+    what: str
+    """`open`, `rename`, `close` or `reopen`."""
+    chat: ChatId
+    thread: ThreadId | None = None
+    """None when it is opened."""
+    name: str = ""
+
+
 def words(body: Body | None) -> str:
     """What a body says, whatever it looks like."""
     if body is None:
@@ -80,6 +112,8 @@ class RecordingChat:
     def __init__(self, identity: BotIdentity | None = None) -> None:
         self._identity = identity or BotIdentity(BotId("900"), "demo_bot", "Demo")
         self._numbers = count(501)
+        self._threads = count(71)
+        self._openings: deque[TopicOutcome] = deque()
         self._scripts: dict[str, deque[SendOutcome]] = defaultdict(deque)
         self._gates: dict[str, asyncio.Event] = {}
         self.calls: list[str] = []
@@ -88,15 +122,28 @@ class RecordingChat:
         self.edits: list[Edit] = []
         self.reactions: list[Reaction] = []
         self.typed: list[tuple[ChatId, ThreadId | None]] = []
+        self.drafts: list[Draft] = []
         self.press_answers: list[PressAnswer] = []
         self.downloaded: list[tuple[FileRef, Path]] = []
         self.files: dict[str, bytes] = {}
         """What `download` finds, by file reference."""
         self.commands: Mapping[str, str] = {}
+        self.topics_in: set[str] = set()
+        """The chats in which `has_topics` is true; it is false in all others."""
+        self.topics_unknown_in: set[str] = set()
+        """The chats for which `has_topics` cannot be found out."""
+        self.topic_calls: list[TopicCall] = []
 
     def will(self, method: str, *outcomes: SendOutcome) -> None:
-        """Let the next calls of `send`, `edit` or `react` end like this, one after the other."""
+        """Let the next calls of a method end like this, one after the other.
+
+        `send`, `edit`, `react`, `rename_topic`, `close_topic` or `reopen_topic`.
+        """
         self._scripts[method].extend(outcomes)
+
+    def will_open(self, *outcomes: TopicOutcome) -> None:
+        """Let the next calls of `open_topic` end like this, one after the other."""
+        self._openings.extend(outcomes)
 
     def hold(self, chat: str) -> asyncio.Event:
         """Let everything that concerns `chat` wait until the returned event is set."""
@@ -126,6 +173,10 @@ class RecordingChat:
     async def typing(self, chat: ChatId, thread: ThreadId | None = None) -> None:
         self.typed.append((chat, thread))
 
+    async def draft(self, chat: ChatId, draft: int, body: Body, thread: ThreadId | None = None) -> None:
+        self.drafts.append(Draft(chat, draft, body, thread))
+        await self._pass(chat)
+
     async def answer_press(self, press: PressId, text: str = "", *, alert: bool = False) -> None:
         self.press_answers.append(PressAnswer(press, text, alert))
 
@@ -136,6 +187,36 @@ class RecordingChat:
             return NotDownloaded("The file is not there any more.", again=False)
         to.write_bytes(self.files[file])  # noqa: ASYNC240 - a few bytes, in a test
         return Downloaded(len(self.files[file]))
+
+    async def has_topics(self, chat: ChatId) -> bool | None:
+        await self._pass(chat)
+        return None if chat in self.topics_unknown_in else chat in self.topics_in
+
+    async def open_topic(self, chat: ChatId, name: str) -> TopicOutcome:
+        self.topic_calls.append(TopicCall("open", chat, None, name))
+        self.calls.append(f"open_topic {chat}")
+        scripted = self._openings.popleft() if self._openings else None
+        opened = scripted or TopicOpened(ThreadId(str(next(self._threads))))
+        await self._pass(chat)
+        return opened
+
+    async def rename_topic(self, chat: ChatId, thread: ThreadId, name: str) -> SendOutcome:
+        return await self._change_topic(TopicCall("rename", chat, thread, name))
+
+    async def close_topic(self, chat: ChatId, thread: ThreadId) -> SendOutcome:
+        return await self._change_topic(TopicCall("close", chat, thread))
+
+    async def reopen_topic(self, chat: ChatId, thread: ThreadId) -> SendOutcome:
+        return await self._change_topic(TopicCall("reopen", chat, thread))
+
+    async def _change_topic(self, call: TopicCall) -> SendOutcome:
+        self.topic_calls.append(call)
+        method = f"{call.what}_topic"
+        self.calls.append(f"{method} {call.chat}")
+        script = self._scripts[method]
+        outcome = script.popleft() if script else Sent(())
+        await self._pass(call.chat)
+        return outcome
 
     async def announce_commands(self, commands: Mapping[str, str]) -> None:
         self.commands = commands

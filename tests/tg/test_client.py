@@ -1,6 +1,7 @@
 """What leaves for Telegram, and what is honestly said about it afterwards, over the production HTTP client."""
 
 import asyncio
+import json
 import logging
 import traceback
 from pathlib import Path
@@ -22,7 +23,7 @@ from telegram_channel.core.outgoing import (
     Sent,
     Uncertain,
 )
-from telegram_channel.core.text import Markdown, Plain, Span, Style, styled
+from telegram_channel.core.text import Markdown, Plain, Span, Style, styled, utf16_len
 from telegram_channel.errors import (
     Ambiguous,
     BadRequest,
@@ -37,7 +38,7 @@ from telegram_channel.errors import (
 )
 from telegram_channel.ports import Chat
 from telegram_channel.tg.client import TelegramChat
-from telegram_channel.tg.limits import DOWNLOAD_BYTES, PHOTO_BYTES, REACTIONS, UPLOAD_BYTES
+from telegram_channel.tg.limits import DOWNLOAD_BYTES, MOST_ENTITIES, PHOTO_BYTES, REACTIONS, TEXT_UNITS, UPLOAD_BYTES
 from tests.clock import ManualClock
 from tests.tg.server import TOKEN, Server, flood, ok, refused
 
@@ -369,7 +370,7 @@ async def test_a_flood_in_one_chat_leaves_others_alone() -> None:
         ),
         (
             refused(400, "Bad Request: message thread not found"),
-            Refused("Telegram refused it: Bad Request: message thread not found."),
+            Refused("Telegram refused it: Bad Request: message thread not found.", topic_gone=True),
         ),
     ],
 )
@@ -671,6 +672,91 @@ async def test_nothing_is_typed_where_telegram_asked_for_a_pause() -> None:
     await chat.send(text())
     await chat.typing(ANN)
     assert len(server.requests) == 1
+
+
+async def test_a_draft_is_rendered_like_any_other_markdown() -> None:
+    server = Server()
+    await server.chat().draft(ANN, 77, Markdown("see **this**"), ThreadId("12"))
+    (request,) = server.requests
+    assert request.method == "sendMessageDraft"
+    assert (request.params["chat_id"], request.params["draft_id"]) == ("1001", "77")
+    assert (request.params["text"], request.params["message_thread_id"]) == ("see this", "12")
+    assert request.json("entities") == [{"type": "bold", "offset": 4, "length": 4}]
+
+
+@pytest.mark.parametrize("body", ["word " * 2_000, "😀" * 5_000, "[x](https://x.org) " * 3_000, "*a* " * 30_000])
+async def test_a_draft_that_is_too_long_shows_its_beginning(body: str) -> None:
+    server = Server()
+    await server.chat().draft(ANN, 1, Markdown(body))
+    shown = server.requests[0].params["text"]
+    assert utf16_len(shown) <= TEXT_UNITS
+    assert shown.endswith("\n…")
+    assert len(json.loads(server.requests[0].params.get("entities", "[]"))) <= MOST_ENTITIES
+
+
+@pytest.mark.parametrize(
+    ("chat", "body", "thread"),
+    [
+        ("-1001", "x", None),
+        ("nonsense", "x", None),
+        ("1001", " \n", None),
+        ("1001", "x", "nonsense"),
+    ],
+    ids=["group", "no chat", "blank", "no topic"],
+)
+async def test_a_draft_that_nobody_could_be_shown_does_not_leave(chat: str, body: str, thread: str | None) -> None:
+    server = Server()
+    await server.chat().draft(ChatId(chat), 1, Markdown(body), ThreadId(thread) if thread else None)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("failure", [refused(403, "Forbidden: x"), refused(400, "no"), httpx.ReadTimeout("late")])
+async def test_a_draft_that_fails_fails_silently_and_once(failure: Any) -> None:
+    server = Server()
+    server.put("sendMessageDraft", failure)
+    chat = server.chat()
+    await chat.draft(ANN, 1, Markdown("x"))
+    assert len(server.requests) == 1
+    assert isinstance(await chat.send(text()), Sent)
+
+
+async def test_no_draft_is_shown_where_telegram_asked_for_a_pause() -> None:
+    """MUST R23: a flood wait is kept exactly, per chat."""
+    server = Server()
+    server.put("sendMessage", flood(300))
+    clock = ManualClock()
+    chat = server.chat(clock)
+    await chat.send(text())
+    await chat.draft(ANN, 1, Markdown("x"))
+    assert server.of("sendMessageDraft") == []
+    await clock.advance(300)
+    await chat.draft(ANN, 1, Markdown("x"))
+    assert len(server.of("sendMessageDraft")) == 1
+
+
+async def test_a_pause_for_drafts_holds_back_drafts_and_nothing_else() -> None:
+    """MUST a pause that Telegram asks for because of drafts holds back drafts alone."""
+    server = Server()
+    server.put("sendMessageDraft", flood(30))
+    clock = ManualClock()
+    chat = server.chat(clock)
+    await chat.draft(ANN, 1, Markdown("x"))
+    await chat.draft(ANN, 1, Markdown("xy"))
+    assert isinstance(await chat.send(text()), Sent)
+    assert [request.method for request in server.requests] == ["sendMessageDraft", "sendMessage"]
+    await clock.advance(30)
+    await chat.draft(ANN, 1, Markdown("xyz"))
+    assert len(server.of("sendMessageDraft")) == 2
+
+
+async def test_drafts_take_nothing_from_the_pace_of_answers() -> None:
+    server = Server()
+    clock = ManualClock()
+    chat = server.chat(clock)
+    for number in range(1, 41):
+        await chat.draft(ANN, number, Markdown("x"))
+    assert isinstance(await chat.send(text()), Sent)
+    assert clock.naps == []
 
 
 async def test_a_press_is_answered_within_the_limit() -> None:

@@ -113,6 +113,31 @@ async def test_everything_that_can_be_sent_is_taken(tmp_path: Path) -> None:
     assert strict.api.complaints == []
 
 
+@settings(deadline=None, max_examples=30)  # each example starts a client
+@given(source=DOCUMENTS, pieces=DOCUMENTS)
+def test_a_text_can_be_shown_as_a_draft_wherever_it_is_broken_off(source: str, pieces: str) -> None:
+    """MUST R20: Markdown becomes entities, never a parse error."""
+
+    async def show() -> None:
+        strict = Strict()
+        for text in (source[: len(source) // 2], source, (source + pieces) * 40):
+            await strict.chat.draft(strict.room, 7, Markdown(text))
+        assert strict.api.refused == []
+        assert strict.api.complaints == []
+
+    asyncio.run(show())
+
+
+async def test_a_draft_is_replaced_by_a_later_one_and_ends_with_the_message() -> None:
+    strict = Strict()
+    await strict.chat.draft(strict.room, 7, Markdown("I am **lo"))
+    await strict.chat.draft(strict.room, 7, Markdown("I am **looking**"))
+    assert strict.ann.drafts() == ["I am looking"]
+    assert isinstance(await strict.chat.send(OutMessage(strict.room, Markdown("I found it."))), Sent)
+    assert strict.ann.drafts() == []
+    assert strict.api.refused == []
+
+
 async def test_a_picture_that_is_none_arrives_as_a_document() -> None:
     strict = Strict()
     fake = OutFile("p.png", content=b"this is no picture", as_photo=True)

@@ -19,9 +19,10 @@ from telegram_channel.core.outgoing import (
     Refused,
     SendOutcome,
     Sent,
+    TopicOutcome,
 )
 from telegram_channel.core.text import Body
-from telegram_channel.errors import BadRequest, ChatError
+from telegram_channel.errors import BadRequest, ChatError, FloodWait
 from telegram_channel.ports import Clock
 from telegram_channel.tg import ids
 from telegram_channel.tg.connection import PUBLIC_API, Connection
@@ -31,9 +32,11 @@ from telegram_channel.tg.limits import PRESS_ANSWER_CHARACTERS, REACTIONS
 from telegram_channel.tg.names import one_line
 from telegram_channel.tg.outbox import Kind, Outbox
 from telegram_channel.tg.outcomes import outcome_of
+from telegram_channel.tg.parcels import message_entities
 from telegram_channel.tg.patience import patiently
-from telegram_channel.tg.render import cleaned
+from telegram_channel.tg.render import cleaned, cut_to_one_message
 from telegram_channel.tg.sending import Sender
+from telegram_channel.tg.topics import Topics
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +63,7 @@ class TelegramChat:
         self._outbox = Outbox(clock)
         self._sender = Sender(self._connection, self._outbox, clock)
         self._edits = Edits(self._connection, self._outbox, clock)
+        self._topics = Topics(self._connection, self._outbox, clock, self.identity)
         self._identity: BotIdentity | None = None
 
     async def identity(self) -> BotIdentity:
@@ -68,7 +72,8 @@ class TelegramChat:
             me = await self._connection.ask(self._bot.get_me())
             name = one_line(f"{me.first_name} {me.last_name or ''}")
             reads_all = bool(me.can_read_all_group_messages)
-            self._identity = BotIdentity(BotId(str(me.id)), me.username or "", name, reads_all)
+            private_topics = bool(me.has_topics_enabled)
+            self._identity = BotIdentity(BotId(str(me.id)), me.username or "", name, reads_all, private_topics)
         return self._identity
 
     async def fetch(self, offset: int | None, timeout_s: int) -> Sequence[Any]:
@@ -125,6 +130,26 @@ class TelegramChat:
             return
         await self._try(self._bot.send_chat_action(where, ChatAction.TYPING, message_thread_id=topic))
 
+    async def draft(self, chat: ChatId, draft: int, body: Body, thread: ThreadId | None = None) -> None:
+        """Show a text as being written, in a private chat, for about half a minute or until the next message.
+
+        A later draft with the same number (not 0) replaces it. What does not fit one message is cut. A failure
+        is nobody's business, and a pause that Telegram asks for is one for drafts alone.
+        """
+        if self._outbox.held_s(chat, Kind.DRAFT) > 0 or ids.is_group(chat):
+            return
+        text = cut_to_one_message(body)
+        if text.is_blank:
+            return  # Telegram would show a placeholder that says "Thinking" (Bot API, sendMessageDraft)
+        try:
+            where, topic = ids.number(chat), ids.thread_number(thread)
+            call = self._bot.send_message_draft(where, draft, text.text, topic, entities=message_entities(text))
+            await self._connection.ask(call, _BRIEFLY_S)
+        except FloodWait as flood:
+            self._outbox.hold(chat, flood.retry_after_s, Kind.DRAFT)
+        except ChatError as error:
+            _log.debug("a draft was not shown, and nobody minds: %s", error)
+
     async def answer_press(self, press: PressId, text: str = "", *, alert: bool = False) -> None:
         """Acknowledge a button press with a short text. A failure is nobody's business."""
         shown = cleaned(text)[:PRESS_ANSWER_CHARACTERS] or None
@@ -143,6 +168,26 @@ class TelegramChat:
         # The library has put the address in front, unless the path happens to name a file of this machine.
         path = found.file_path.removeprefix(f"{self._bot.base_file_url}/")
         return await self._connection.files.fetch(path, to, found.file_size)
+
+    async def has_topics(self, chat: ChatId) -> bool | None:
+        """Whether the bot can open topics of its own in a chat; None when that could not be found out."""
+        return await self._topics.available(chat)
+
+    async def open_topic(self, chat: ChatId, name: str) -> TopicOutcome:
+        """Open a topic, never two; never raises `ChatError`."""
+        return await self._topics.open(chat, name)
+
+    async def rename_topic(self, chat: ChatId, thread: ThreadId, name: str) -> SendOutcome:
+        """Give a topic another name; never raises `ChatError`."""
+        return await self._topics.rename(chat, thread, name)
+
+    async def close_topic(self, chat: ChatId, thread: ThreadId) -> SendOutcome:
+        """Close a topic of a group; never raises `ChatError`."""
+        return await self._topics.close(chat, thread)
+
+    async def reopen_topic(self, chat: ChatId, thread: ThreadId) -> SendOutcome:
+        """Let people write to a closed topic again; never raises `ChatError`."""
+        return await self._topics.reopen(chat, thread)
 
     async def announce_commands(self, commands: Mapping[str, str]) -> None:
         """Offer these bot commands (name → description) in the phone's menu. A failure is nobody's business."""

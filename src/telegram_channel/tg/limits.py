@@ -27,6 +27,9 @@ LABEL_CHARACTERS = 64
 PRESS_ANSWER_CHARACTERS = 200
 """Longest answer to a button press (Bot API, answerCallbackQuery)."""
 
+TOPIC_NAME_CHARACTERS = 128
+"""Longest name of a topic (Bot API, createForumTopic)."""
+
 MOST_BUTTONS = 100
 """Buttons below one message. Telegram refuses more as "reply markup too long"; its reference names no number."""
 

@@ -23,6 +23,8 @@ class Kind(Enum):
     MESSAGE = auto()
     EDIT = auto()
     REACTION = auto()
+    DRAFT = auto()
+    """Takes no slots; only its pauses are kept."""
 
 
 class Slots:
@@ -124,10 +126,11 @@ class Outbox:
     def hold(self, chat: ChatId, seconds: float, kind: Kind = Kind.MESSAGE) -> None:
         """The platform asked for a pause: nothing goes to this chat for so long.
 
-        A pause for reactions is one for reactions only: answers must not wait because of many 👀.
+        A pause for reactions is one for reactions only: answers must not wait because of many 👀. The same
+        goes for drafts.
         """
         until = self._clock.monotonic() + seconds
-        for held in [kind] if kind is Kind.REACTION else list(Kind):
+        for held in [kind] if kind in (Kind.REACTION, Kind.DRAFT) else list(Kind):
             self._held_until[chat, held] = max(until, self._held_until.get((chat, held), until))
 
     def held_s(self, chat: ChatId, kind: Kind = Kind.MESSAGE) -> float:

@@ -18,6 +18,8 @@ _ALWAYS_ATTACHED_CHARACTERS = 16 * TEXT_UNITS
 _PREVIEWED_CHARACTERS = 4 * TEXT_UNITS
 """So much of the source gives one full message, even where half of it is link targets."""
 
+_CUT = "\n…"
+
 _ENTITY_OF = {
     Style.BOLD: "bold",
     Style.ITALIC: "italic",
@@ -64,6 +66,15 @@ def in_one_message(body: Body, limit_units: int = TEXT_UNITS) -> Rendered | None
     rendered = render(body)
     if utf16_len(rendered.text) > limit_units:
         return None
+    return _without_surplus(rendered)
+
+
+def cut_to_one_message(body: Body) -> Rendered:
+    """As much of the beginning as fits one message, `…` after what was cut; of a long source no more is read."""
+    rendered = _beginning(body)
+    if utf16_len(rendered.text) > TEXT_UNITS or len(source_of(body)) > _PREVIEWED_CHARACTERS:
+        first = first_part(rendered, TEXT_UNITS - utf16_len(_CUT), len(rendered.entities))
+        rendered = replace(first, text=first.text + _CUT)
     return _without_surplus(rendered)
 
 

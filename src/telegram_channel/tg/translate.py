@@ -21,7 +21,7 @@ from telegram_channel.core.messages import (
 )
 from telegram_channel.core.outgoing import BotIdentity
 from telegram_channel.tg.contents import Content, content_of
-from telegram_channel.tg.ids import chat_id, message_id, thread_id
+from telegram_channel.tg.ids import GENERAL_TOPIC, chat_id, message_id, thread_id
 from telegram_channel.tg.kinds import KNOWN_FIELDS, OTHER_UPDATES, SERVICE
 from telegram_channel.tg.mentions import mentions
 from telegram_channel.tg.names import one_line
@@ -78,11 +78,11 @@ def _translated(update: UpdateId, raw: Fields, me: BotIdentity) -> Inbound:
 
 
 def _topic(message: Fields) -> ThreadId | None:
-    """The topic; a thread of replies in a group without topics has a number, too, and is none."""
+    """The topic, None for the general one; a thread of replies in a group without topics is none, either."""
     if message.get("is_topic_message") is not True:
         return None
     number = optional_integer(message, "message_thread_id")
-    return None if number is None else thread_id(number)
+    return None if number in (None, GENERAL_TOPIC) else thread_id(number)
 
 
 def _new_message(update: UpdateId, message: Fields, me: BotIdentity) -> Inbound:

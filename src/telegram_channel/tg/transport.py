@@ -23,6 +23,7 @@ from telegram_channel.errors import (
     ChatMoved,
     FloodWait,
     PollingConflict,
+    TopicGone,
     Unreachable,
 )
 from telegram_channel.tg.names import one_line
@@ -42,6 +43,8 @@ _FLOOD_WITHOUT_TIME_S = 5.0
 
 _TOKEN = re.compile(r"\d+(?::|%3[Aa])[\w-]{4,}")
 _CLOSED = ("chat not found", "chat_write_forbidden", "user is deactivated", "bot was kicked", "bot was blocked")
+_TOPIC_GONE = ("message thread not found", "topic_deleted", "topic_closed", "topic_id_invalid", "topic not found")
+"""Words of refusals that concern one topic only; Telegram has no codes for them."""
 
 
 class Carried(TelegramError):
@@ -147,6 +150,10 @@ def _refusal(status: int, answer: dict[str, Any]) -> ChatError:
     if status >= httpx.codes.INTERNAL_SERVER_ERROR:
         return Ambiguous(f"Telegram's server failed ({words}).")
     sentence = f"Telegram refused it: {words}."
+    if status in (httpx.codes.BAD_REQUEST, httpx.codes.FORBIDDEN) and any(
+        mark in words.lower() for mark in _TOPIC_GONE
+    ):
+        return TopicGone(sentence)  # before the rest: it must not look as if the whole chat were closed
     match status:
         case httpx.codes.TOO_MANY_REQUESTS:
             return _flood(parameters.get("retry_after"))
