@@ -14,6 +14,7 @@ ChannelError                    has a sentence for people (`str`) and a `remedy`
 │   ├── ChatClosed              403, or the chat is gone: do not write there until it writes to us
 │   ├── ChatMoved               the group became a supergroup with another id
 │   ├── BadRequest              400: the same call will fail again
+│   │   └── TopicGone           the topic was deleted or is closed; the chat itself is fine
 │   ├── Unreachable             the request was certainly not carried out: safe to repeat
 │   └── Ambiguous               it may have been carried out: never repeat a send blindly
 ├── AccessError                 an operator's change to the access book cannot be made
@@ -119,6 +120,10 @@ class ChatMoved(ChatError):
 
 class BadRequest(ChatError):
     """The call is wrong; repeating it fails again."""
+
+
+class TopicGone(BadRequest):
+    """The topic does not exist any more, or is closed for the bot; the rest of the chat is not concerned."""
 
 
 class Unreachable(ChatError):

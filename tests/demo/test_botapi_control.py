@@ -42,6 +42,20 @@ async def control(client: httpx.AsyncClient, name: str, **values: object) -> Any
     return answer.json()["result"]
 
 
+async def test_other_programs_write_into_topics_and_see_which_one(client: httpx.AsyncClient, desk: Desk) -> None:
+    forum = await control(client, "group", title="Team", forum="true", administrator="true")
+    made = await client.post(method("createForumTopic"), data={"chat_id": str(forum["id"]), "name": "Bugs"})
+    thread = made.json()["result"]["message_thread_id"]
+    await control(client, "say", chat=forum["id"], thread=thread, text="inside")
+    await control(client, "say", chat=forum["id"], text="outside")
+    shown = await control(client, "inbox", chat=forum["id"])
+    assert [one.get("thread") for one in shown if one["text"]] == [thread, None]
+    said = [update["message"] for update in desk.updates() if "text" in update.get("message", {})]
+    assert [one.get("message_thread_id") for one in said] == [thread, None]
+    wrong = await client.post("/control/say", data={"chat": str(forum["id"]), "thread": "77", "text": "x"})
+    assert (wrong.status_code, wrong.json()["description"]) == (400, "Bad Request: there is no topic 77")
+
+
 async def test_other_programs_play_the_people(client: httpx.AsyncClient, desk: Desk) -> None:
     said = await control(client, "say", text="hello & good day")
     await control(client, "say", text="good night", edit=said["message_id"])

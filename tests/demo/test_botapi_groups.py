@@ -164,6 +164,82 @@ def test_a_bot_opens_renames_closes_and_reopens_topics() -> None:
     assert forum.topics[topic["message_thread_id"]].name == "Ideas"
 
 
+def test_without_the_right_an_administrator_changes_only_topics_of_its_own() -> None:
+    desk = Desk()
+    forum = desk.phone.create_group("Forum", desk.bot, is_forum=True)
+    desk.phone.set_member(forum, desk.bot, "administrator")
+    own = desk.call("createForumTopic", chat_id=forum.id, name="Bugs")["message_thread_id"]
+    other = desk.phone.open_topic(forum, "Lunch")
+    desk.phone.set_member(forum, desk.bot, "administrator", without=["can_manage_topics"])
+
+    seen = desk.call("getChatMember", chat_id=forum.id, user_id=desk.bot.id)
+    assert (seen["can_manage_topics"], seen["can_pin_messages"]) == (False, True)
+    assert desk.refusal("createForumTopic", chat_id=forum.id, name="x") == (
+        "400 Bad Request: not enough rights to create a topic"
+    )
+    for method, more in (("editForumTopic", {"name": "x"}), ("closeForumTopic", {})):
+        desk.call(method, chat_id=forum.id, message_thread_id=own, **more)
+        assert desk.refusal(method, chat_id=forum.id, message_thread_id=other.thread, **more) == (
+            "400 Bad Request: not enough rights to edit the topic"
+        )
+    desk.phone.close_topic(forum, other)
+    desk.call("sendMessage", chat_id=forum.id, message_thread_id=own, text="x")
+    assert desk.refusal("sendMessage", chat_id=forum.id, message_thread_id=other.thread, text="x") == (
+        "400 Bad Request: TOPIC_CLOSED"
+    )
+    desk.phone.reopen_topic(forum, other)
+    desk.call("sendMessage", chat_id=forum.id, message_thread_id=other.thread, text="x")
+
+
+def test_a_deleted_topic_takes_everything_in_it_along() -> None:
+    desk = Desk()
+    forum = desk.phone.create_group("Forum", desk.bot, is_forum=True)
+    desk.phone.set_member(forum, desk.bot, "administrator")
+    topic = desk.phone.open_topic(forum, "Bugs")
+    place = {"chat_id": forum.id, "message_thread_id": topic.thread}
+    sent = desk.call("sendMessage", **place, text="inside")
+    desk.call("sendMessage", chat_id=forum.id, text="outside")
+    news(desk)
+
+    desk.phone.delete_topic(forum, topic)
+
+    assert [one.text for one in desk.phone.inbox(forum)] == ["outside"]
+    assert news(desk) == []
+    assert desk.refusal("sendMessage", **place, text="x") == "400 Bad Request: message thread not found"
+    for method in ("editForumTopic", "closeForumTopic", "reopenForumTopic"):
+        assert desk.refusal(method, **place, name="x") == "400 Bad Request: TOPIC_ID_INVALID"
+    assert desk.refusal("editMessageText", chat_id=forum.id, message_id=sent["message_id"], text="x") == (
+        "400 Bad Request: message to edit not found"
+    )
+
+
+def test_the_icon_of_a_topic_stays_unless_it_is_named_and_an_empty_name_keeps_the_old_one() -> None:
+    desk = Desk()
+    forum = desk.phone.create_group("Forum", desk.bot, is_forum=True)
+    desk.phone.set_member(forum, desk.bot, "administrator")
+    thread = desk.call("createForumTopic", chat_id=forum.id, name="Bugs", icon_custom_emoji_id="5")[
+        "message_thread_id"
+    ]
+    place, topic = {"chat_id": forum.id, "message_thread_id": thread}, forum.topics[thread]
+
+    desk.call("editForumTopic", **place, name="Ideas")
+    assert (topic.name, topic.icon_custom_emoji_id) == ("Ideas", "5")
+    desk.call("editForumTopic", **place, name="", icon_custom_emoji_id="")
+    assert (topic.name, topic.icon_custom_emoji_id) == ("Ideas", "")
+    assert desk.refusal("editForumTopic", **place, name="x" * 129) == "400 Bad Request: TOPIC_TITLE_EMPTY"
+
+
+def test_topics_of_private_chats_are_renamed_and_never_closed() -> None:
+    desk = Desk()
+    desk.bot.has_topics = True
+    topic = desk.call("createForumTopic", chat_id=desk.ada.id, name="Bugs")
+    place = {"chat_id": desk.ada.id, "message_thread_id": topic["message_thread_id"]}
+
+    desk.call("editForumTopic", **place, name="Ideas")
+    for method in ("closeForumTopic", "reopenForumTopic"):
+        assert desk.refusal(method, **place) == "400 Bad Request: the chat is not a forum"
+
+
 def test_private_chats_have_topics_for_a_bot_that_has_them() -> None:
     desk = Desk()
     desk.bot.has_topics = True

@@ -83,9 +83,22 @@ class Refused:
     cause: str
     closed: bool = False
     moved_to: ChatId | None = None
+    topic_gone: bool = False
+    """The topic was deleted, or is closed and may be reopened; the chat itself can be written to."""
 
 
 SendOutcome = Sent | PartlySent | Uncertain | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class TopicOpened:
+    """The topic is there, and what goes to `thread` goes into it."""
+
+    thread: ThreadId
+
+
+TopicOutcome = TopicOpened | Uncertain | Refused
+"""`Uncertain`: a topic may have been opened whose thread nobody knows; another one would be a second one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,3 +128,5 @@ class BotIdentity:
     username: str
     name: str
     reads_all_group_messages: bool = False
+    private_topics: bool = False
+    """Whether private chats with the bot have topics."""

@@ -7,7 +7,7 @@ from typing import Final
 
 from telegram_channel.demo.botapi_call import Access, Call, Method
 from telegram_channel.demo.botapi_checks import MOST_DOWNLOAD_BYTES
-from telegram_channel.demo.botapi_events import open_topic, post
+from telegram_channel.demo.botapi_events import open_topic, post, set_closed
 from telegram_channel.demo.botapi_updates import CONFLICT_SET_WEBHOOK
 from telegram_channel.demo.botapi_wire import Json, bad_request
 from telegram_channel.demo.botapi_world import Chat, ChatKind, Topic
@@ -156,6 +156,8 @@ def create_forum_topic(call: Call) -> Json:
     name = call.params.text("name").strip()
     color = call.params.integer("icon_color", 7322096)
     chat = _forum(call)
+    if not call.manages(chat):
+        raise bad_request("not enough rights to create a topic")
     if not 1 <= len(name) <= MOST_TOPIC_NAME:
         raise bad_request("TOPIC_TITLE_EMPTY")
     if color not in TOPIC_COLORS:
@@ -170,8 +172,11 @@ def edit_forum_topic(call: Call) -> bool:
     """editForumTopic"""
     chat = _forum(call)
     topic = _topic(call, chat)
-    name = call.params.text("name") or topic.name
-    emoji = call.params.text("icon_custom_emoji_id") or topic.icon_custom_emoji_id
+    name = call.params.text("name").strip() or topic.name
+    if len(name) > MOST_TOPIC_NAME:
+        raise bad_request("TOPIC_TITLE_EMPTY")
+    # An empty name keeps the old one, an empty emoji takes the icon away (source: Bot API, editForumTopic).
+    emoji = call.params.values.get("icon_custom_emoji_id", topic.icon_custom_emoji_id)
     changes: Json = {}
     if name != topic.name:
         changes["name"] = name
@@ -196,12 +201,12 @@ def reopen_forum_topic(call: Call) -> bool:
 
 def _set_closed(call: Call, *, closed: bool) -> bool:
     chat = _forum(call)
+    if chat.kind is ChatKind.PRIVATE:
+        raise bad_request("the chat is not a forum")  # only topics of supergroups are closed (closeForumTopic)
     topic = _topic(call, chat)
     if topic.is_closed == closed:
         raise bad_request("TOPIC_NOT_MODIFIED")
-    topic.is_closed = closed
-    key = "forum_topic_closed" if closed else "forum_topic_reopened"
-    post(call.world, chat, call.bot, {key: {}}, at=call.now, now=call.now, thread=topic.thread)
+    set_closed(call.world, chat, topic, call.bot, call.now, closed=closed)
     return True
 
 
@@ -209,8 +214,6 @@ def _forum(call: Call) -> Chat:
     chat = call.chat(Access.WRITE)
     if not (chat.is_forum or (chat.kind is ChatKind.PRIVATE and call.bot.has_topics)):
         raise bad_request("the chat is not a forum")
-    if not call.administrates(chat):
-        raise bad_request("not enough rights to create a topic")
     return chat
 
 
@@ -218,6 +221,8 @@ def _topic(call: Call, chat: Chat) -> Topic:
     topic = chat.topics.get(call.params.integer("message_thread_id"))
     if topic is None:
         raise bad_request("TOPIC_ID_INVALID")
+    if not call.manages(chat, topic):
+        raise bad_request("not enough rights to edit the topic")
     return topic
 
 

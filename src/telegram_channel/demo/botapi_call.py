@@ -8,7 +8,7 @@ from telegram_channel.demo.botapi_checks import Params, ReplyRequest
 from telegram_channel.demo.botapi_flood import FloodControl
 from telegram_channel.demo.botapi_text import Complain
 from telegram_channel.demo.botapi_wire import Json, Refused, Upload, bad_request, forbidden
-from telegram_channel.demo.botapi_world import Bot, Chat, ChatKind, StoredMessage, World
+from telegram_channel.demo.botapi_world import Bot, Chat, ChatKind, StoredMessage, Topic, World
 
 
 class Access(IntEnum):
@@ -101,7 +101,7 @@ class Call:
         topic = chat.topics.get(number)
         if topic is None:
             raise bad_request("message thread not found")
-        if topic.is_closed and not self.administrates(chat):
+        if topic.is_closed and not self.manages(chat, topic):
             raise bad_request("TOPIC_CLOSED")
         return number
 
@@ -126,6 +126,16 @@ class Call:
     def administrates(self, chat: Chat) -> bool:
         """Whether the bot has an administrator's rights there."""
         return chat.kind is ChatKind.PRIVATE or chat.members.get(self.bot.id) in {"administrator", "creator"}
+
+    def manages(self, chat: Chat, topic: Topic | None = None) -> bool:
+        """Whether the bot may open topics there or, with `topic`, change that one.
+
+        For the latter an administrator needs no right if it opened the topic (source: Bot API, editForumTopic).
+        """
+        if not self.administrates(chat):
+            return False
+        has_right = "can_manage_topics" not in chat.withheld.get(self.bot.id, frozenset())
+        return has_right or (topic is not None and topic.creator == self.bot.id)
 
 
 Method = Callable[[Call], object]

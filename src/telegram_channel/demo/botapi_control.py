@@ -65,7 +65,7 @@ class Control:
     # What people do
 
     def say(self, params: Params, _: Fields) -> Json:
-        """Say `text`; `reply_to`, `quote`, `at` (seconds since the epoch), `edit` (the id of an own message).
+        """Say `text`; `reply_to`, `quote`, `thread`, `at` (seconds since the epoch), `edit` (the id of an own one).
 
         `count` says it so many times, numbered, as fast as it goes.
         """
@@ -75,6 +75,10 @@ class Control:
             phone.edit(message, params.required("text"))
             return message.view()
         reply = params.integer("reply_to")
+        thread = params.integer("thread")
+        topic = (chat or phone.chat).topics.get(thread)
+        if thread and topic is None:
+            raise bad_request(f"there is no topic {thread}")
         count = min(params.integer("count", 1), LONGEST_BURST)
         text = params.required("text")
         for number in range(1, count + 1):
@@ -83,6 +87,7 @@ class Control:
                 chat=chat,
                 reply_to=self._message(phone, chat, reply) if reply else None,
                 quote=params.text("quote"),
+                thread=topic,
                 at=float(params.text("at")) if params.text("at") else None,
             )
         return said.view()
@@ -271,7 +276,7 @@ def _shown(message: StoredMessage) -> Json:
         "buttons": message.labels,
         "reactions": reactions,
         "edited": message.edited_at is not None,
-    }
+    } | ({"thread": message.thread} if message.is_topic_message else {})
 
 
 def _rule(fault: Fault) -> Json:

@@ -167,10 +167,19 @@ def set_blocked(world: World, chat: Chat, *, blocked: bool, now: float) -> None:
     tell_membership(world, chat, chat.bot, chat.person, old, new, now)
 
 
-def set_member(world: World, chat: Chat, who: Person | Bot, status: str, by: Person, now: float) -> None:
+def set_member(
+    world: World,
+    chat: Chat,
+    who: Person | Bot,
+    status: str,
+    by: Person,
+    now: float,
+    withheld: frozenset[str] = frozenset(),
+) -> None:
     """Let somebody into a group, out of it, or change their status; the group says so in a message."""
     old = chat.members.get(who.id, "left")
     chat.members[who.id] = status
+    chat.withheld[who.id] = withheld
     outside = {"left", "kicked"}
     if isinstance(who, Bot) and old != status:
         tell_membership(world, chat, who, by, old, status, now)
@@ -183,7 +192,7 @@ def set_member(world: World, chat: Chat, who: Person | Bot, status: str, by: Per
 def migrate(world: World, chat: Chat, by: Person, now: float) -> Chat:
     """Turn a group into a supergroup with another id; both say so."""
     successor = world.add_group(chat.title, ChatKind.SUPERGROUP)
-    successor.members = dict(chat.members)
+    successor.members, successor.withheld = dict(chat.members), dict(chat.withheld)
     chat.migrated_to = successor
     # The old group's bots hear of the move; whatever comes after it happens in the new one.
     post(world, chat, by, {"migrate_to_chat_id": successor.id}, at=now, now=now)
@@ -213,9 +222,25 @@ def open_topic(
         now=now,
         thread=chat.next_message,  # the message that opens a topic belongs to it
     )
-    topic = Topic(message.id, name, icon_color, emoji)
+    topic = Topic(message.id, name, icon_color, emoji, creator=by.id)
     chat.topics[topic.thread] = topic
     return topic
+
+
+def set_closed(world: World, chat: Chat, topic: Topic, by: Person | Bot, now: float, *, closed: bool) -> None:
+    """Close or reopen a topic; a service message in it says so."""
+    topic.is_closed = closed
+    key = "forum_topic_closed" if closed else "forum_topic_reopened"
+    post(world, chat, by, {key: {}}, at=now, now=now, thread=topic.thread)
+
+
+def delete_topic(world: World, chat: Chat, topic: Topic) -> None:
+    """Delete a topic and everything in it; bots are not told."""
+    del chat.topics[topic.thread]
+    for message in chat.messages.values():
+        if message.is_topic_message and message.thread == topic.thread:
+            message.is_deleted = True
+    world.changed()
 
 
 def quote_of(message: StoredMessage, words: str) -> Json | None:

@@ -108,6 +108,8 @@ class Topic:
     icon_color: int
     icon_custom_emoji_id: str = ""
     is_closed: bool = False
+    creator: int = 0
+    """Who opened it, by id."""
 
 
 @dataclass(eq=False, slots=True)
@@ -190,6 +192,8 @@ class Chat:
     is_forum: bool = False
     members: dict[int, str] = field(default_factory=dict)
     """Status by user id, in groups (source: Bot API, ChatMember)."""
+    withheld: dict[int, frozenset[str]] = field(default_factory=dict)
+    """Rights that administrators do not have, by user id; they have all others."""
     messages: dict[int, StoredMessage] = field(default_factory=dict)
     topics: dict[int, Topic] = field(default_factory=dict)
     pinned: list[int] = field(default_factory=list)
@@ -301,7 +305,8 @@ class World:
 
     def member_view(self, chat: Chat, user: Json) -> Json:
         """The ChatMember object of anybody, with the fields its status requires."""
-        return member_view(chat.members.get(int(user["id"]), "left"), user)
+        number = int(user["id"])
+        return member_view(chat.members.get(number, "left"), user, chat.withheld.get(number, frozenset()))
 
 
 ADMINISTRATOR_RIGHTS: Final = (
@@ -320,12 +325,15 @@ ADMINISTRATOR_RIGHTS: Final = (
 )
 
 
-def member_view(status: str, user: Json) -> Json:
-    """The ChatMember object of a status (source: Bot API, ChatMember and its six kinds)."""
+def member_view(status: str, user: Json, withheld: frozenset[str] = frozenset()) -> Json:
+    """The ChatMember object of a status (source: Bot API, ChatMember and its six kinds).
+
+    `withheld` are rights that an administrator does not have.
+    """
     view: Json = {"user": user, "status": status}
     match status:
         case "administrator":
-            rights: dict[str, Any] = dict.fromkeys(ADMINISTRATOR_RIGHTS, True)
+            rights: dict[str, Any] = {right: right not in withheld for right in ADMINISTRATOR_RIGHTS}
             return view | {"can_be_edited": False, "is_anonymous": False} | rights
         case "creator":
             return view | {"is_anonymous": False}

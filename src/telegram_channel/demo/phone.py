@@ -255,13 +255,28 @@ class Phone:
             self.set_member(chat, who, "member")
         return chat
 
-    def set_member(self, chat: Chat, who: Person | Bot, status: str) -> None:
-        """Make somebody `member`, `administrator`, `left` or `kicked`; bots and the group are told."""
-        events.set_member(self.api.world, chat, who, status, self.person, self._now())
+    def set_member(self, chat: Chat, who: Person | Bot, status: str, *, without: Sequence[str] = ()) -> None:
+        """Make somebody `member`, `administrator`, `left` or `kicked`; bots and the group are told.
+
+        `without`: rights that an administrator does not get (`can_manage_topics`, …).
+        """
+        events.set_member(self.api.world, chat, who, status, self.person, self._now(), frozenset(without))
 
     def open_topic(self, chat: Chat, name: str) -> Topic:
         """Open a topic in a forum."""
         return events.open_topic(self.api.world, chat, self.person, name, self._now())
+
+    def close_topic(self, chat: Chat, topic: Topic) -> None:
+        """Close a topic of a forum."""
+        events.set_closed(self.api.world, chat, topic, self.person, self._now(), closed=True)
+
+    def reopen_topic(self, chat: Chat, topic: Topic) -> None:
+        """Open a closed topic again."""
+        events.set_closed(self.api.world, chat, topic, self.person, self._now(), closed=False)
+
+    def delete_topic(self, chat: Chat, topic: Topic) -> None:
+        """Delete a topic with everything in it; bots are not told."""
+        events.delete_topic(self.api.world, chat, topic)
 
     def migrate(self, chat: Chat) -> Chat:
         """Turn a group into a supergroup, which has another id."""
