@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import AliasChoices
 
 from telegram_channel import __version__
 from telegram_channel.bridge.tools import SPECS
@@ -18,6 +19,14 @@ STARTED_BY_THE_CLIENT = {"serve"}
 NOT_FOR_PEOPLE_TO_SET = {"option_bot_token", "stored_bot_token"}
 
 
+def variable_of(setting: str) -> str:
+    """The environment variable of a setting; a few have a shorter one than their name."""
+    alias = Settings.model_fields[setting].validation_alias
+    choices = alias.choices if isinstance(alias, AliasChoices) else []
+    named = [one for one in choices if isinstance(one, str) and one.startswith("TELEGRAM_")]
+    return named[0] if named else f"TELEGRAM_{setting.upper()}"
+
+
 @pytest.mark.parametrize("command", sorted(set(COMMANDS) - STARTED_BY_THE_CLIENT))
 def test_the_readme_shows_every_command(command: str) -> None:
     assert f"telegram-channel {command}" in README
@@ -25,8 +34,9 @@ def test_the_readme_shows_every_command(command: str) -> None:
 
 @pytest.mark.parametrize("setting", sorted(set(Settings.model_fields) - NOT_FOR_PEOPLE_TO_SET))
 def test_the_readme_explains_every_setting_with_its_default(setting: str) -> None:
-    row = re.search(rf"^\| `TELEGRAM_{setting.upper()}` \| ([^|]+) \|", README, re.MULTILINE)
-    assert row, f"TELEGRAM_{setting.upper()} has no row"
+    variable = variable_of(setting)
+    row = re.search(rf"^\| `{variable}` \| ([^|]+) \|", README, re.MULTILINE)
+    assert row, f"{variable} has no row"
     default = Settings.model_fields[setting].default
     if isinstance(default, int | float):
         assert row[1].strip() == f"{default:g}"

@@ -6,6 +6,7 @@ imported when it is first needed, in a thread, because the client is already wai
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,10 @@ from telegram_channel import log
 from telegram_channel.bridge.activity import Activity
 from telegram_channel.bridge.replies import Places
 from telegram_channel.bridge.tools import SPECS, Tools
+from telegram_channel.bridge.turns import Gate, Turns
 from telegram_channel.clock import SystemClock
 from telegram_channel.core.health import BridgeState
+from telegram_channel.core.hooks import HookAnswer, HookCall
 from telegram_channel.core.permission import PermissionRequest
 from telegram_channel.errors import ChannelError, ConfigurationError, StateError, first_of
 from telegram_channel.ports import Clock, Session, SessionListener, ToolResult, ToolSpec
@@ -55,8 +58,9 @@ async def run_bridge(
 ) -> None:
     """Bridge session and chat until `stop` is set; then let go of everything and return."""
     clock = SystemClock()
-    tools = await asyncio.to_thread(_make_tools, clock, session)
-    bridge = Bridge(session, launch, clock, tools)
+    activity = Activity(clock)
+    tools, turns = await asyncio.to_thread(_make_inward, clock, session, activity)
+    bridge = Bridge(session, launch, clock, activity, tools, turns)
     started(bridge)
     working = asyncio.create_task(bridge.run())
     stopping = asyncio.create_task(stop.wait())
@@ -79,12 +83,15 @@ class _Configured:
 class Bridge:
     """The bridge of one process, from the session's point of view (`ports.SessionListener`)."""
 
-    def __init__(self, session: Session, launch: "Launch", clock: Clock, tools: Tools) -> None:
+    def __init__(
+        self, session: Session, launch: "Launch", clock: Clock, activity: Activity, tools: Tools, turns: Turns
+    ) -> None:
         self._session = session
         self._launch = launch
         self._clock = clock
+        self._activity = activity
         self._tools = tools
-        self._activity = Activity(clock)
+        self._turns = turns
         self._approvals: Approvals | None = None
         self._approving = asyncio.Event()
         self._logs_to: Path | None = None
@@ -108,6 +115,10 @@ class Bridge:
         if self._approvals:
             await self._approvals.asked(request)
 
+    async def hook_called(self, call: HookCall) -> HookAnswer:
+        """A hook of the client tells something and waits for the answer; any failure is `NoObjection`."""
+        return await self._turns.called(call)
+
     async def run(self) -> None:
         """Serve the configured bot, and whatever bot is configured after it, until cancelled."""
         while True:
@@ -127,6 +138,7 @@ class Bridge:
     def _start_log(self, configured: _Configured) -> None:
         log.hide(configured.token.reveal())
         self._tools.never_send(configured.token.reveal())
+        self._turns.never_send(configured.token.reveal())
         if self._logs_to != configured.settings.log_file:
             self._logs_to = configured.settings.log_file
             log.open_file(self._logs_to)
@@ -185,7 +197,11 @@ class Bridge:
     async def _run_flows(self, configured: _Configured) -> None:
         wiring = await asyncio.to_thread(load_wiring)
         async with wiring.opened(
-            self._session, self._launch, self._clock, configured.settings, configured.token, self._activity
+            *(self._session, self._launch, self._clock),
+            configured.settings,
+            configured.token,
+            self._activity,
+            self._turns,
         ) as flows:
             self._tools.connect(flows.store, flows.chat)
             self._tools.unavailable = None
@@ -204,11 +220,29 @@ def load_wiring() -> ModuleType:
     return import_without("telegram_channel.wiring", _UNNEEDED)
 
 
-def _make_tools(clock: Clock, session: Session) -> Tools:
+def _make_inward(clock: Clock, session: Session, activity: Activity) -> tuple[Tools, Turns]:
+    """What the session may call, from the first moment on and whatever becomes of the flows."""
     from telegram_channel.settings import state_dir_from_environment
 
     state_dir = state_dir_from_environment()
-    return Tools(clock, session.id, Places(state_dir, state_dir / "downloads", Path.home()))
+    turns = Turns(clock, session.id, activity, _make_guard(state_dir))
+    places = Places(state_dir, state_dir / "downloads", Path.home())
+    return Tools(clock, session.id, places, answered=turns.answered), turns
+
+
+def _make_guard(state_dir: Path) -> Gate:
+    """What keeps the model away from our own state and commands. Loading it takes a while."""
+    from telegram_channel.core.guard import Guard
+
+    plugin_data = os.environ.get("CLAUDE_PLUGIN_DATA", "")
+    return Guard(
+        str(state_dir),
+        str(Path.home()),
+        os.environ.get("CLAUDE_PROJECT_DIR") or str(Path.cwd()),
+        extra=(str(state_dir.resolve()),),
+        token_in_environment=bool(os.environ.get("TELEGRAM_BOT_TOKEN", "").strip()),
+        program_dirs=(plugin_data,) if plugin_data else (),
+    )
 
 
 def _configuration() -> _Configured:

@@ -11,7 +11,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
+from telegram_channel.bridge import before
 from telegram_channel.bridge.activity import Activity
 from telegram_channel.bridge.approvals import Approvals
 from telegram_channel.bridge.commands import Commands
@@ -20,10 +22,15 @@ from telegram_channel.bridge.delivery import Delivery, DeliveryRules
 from telegram_channel.bridge.downloads import Downloads
 from telegram_channel.bridge.housekeeping import Housekeeping
 from telegram_channel.bridge.intake import Reception
+from telegram_channel.bridge.obedience import Obedience
+from telegram_channel.bridge.orders import Orders
 from telegram_channel.bridge.presence import Presence
+from telegram_channel.bridge.progress import Progress
+from telegram_channel.bridge.replies import Places
 from telegram_channel.bridge.reporting import Reporter, SayState
 from telegram_channel.bridge.signs import Signs
 from telegram_channel.bridge.steady import keep_running
+from telegram_channel.bridge.turns import Turns
 from telegram_channel.bridge.unhurried import Unhurried
 from telegram_channel.claude.launch import Launch, is_alive
 from telegram_channel.core.access import Role
@@ -66,10 +73,16 @@ class Base:
     clock: Clock
     settings: Settings
     activity: Activity
+    turns: Turns
     store: Store
     chat: TelegramChat
     lease: Lease
     courier: Courier
+
+    @property
+    def may_relay(self) -> bool:
+        """Whether the chat may learn what hooks tell: the channel was granted, or the operator chose the hook."""
+        return _should_poll(self.settings, self.launch) or self.settings.permission_relay == "hook"
 
 
 class Flows:
@@ -91,13 +104,37 @@ class Flows:
             is_alive=_is_alive,
             polls=lambda: self._polls,
             project=base.launch.project,
+            relay=base.settings.permission_relay,
+            granted=base.may_relay,
+            hooks_seen=lambda: base.turns.hooks_seen,
+            read_before=before.reader(Places(base.settings.state_dir, base.settings.downloads, Path.home())),
         )
+        self.obedience = Obedience(
+            *(base.store, base.chat, base.clock, base.courier),
+            session=base.session.id,
+            turn=lambda: base.turns.turn,
+            hooks_seen=lambda: base.turns.hooks_seen,
+            deny_all=self.approvals.deny_all,
+        )
+        self.progress = Progress(base.store, base.chat, base.clock, turn=lambda: base.turns.turn)
 
     async def run(self, say_state: SayState) -> None:
         """Run everything until cancelled, or until a flow meets what it cannot deal with (an error group)."""
+        base = self._base
+        await self.obedience.load()  # a stop that stands binds before anything else is heard
+        base.turns.attach(
+            self.approvals,
+            (self.obedience,),
+            (self.approvals, self.obedience, self.progress),
+            granted=base.may_relay,
+            project=base.launch.project,
+        )
         async with asyncio.TaskGroup() as group:
             self._start(group, "presence", self.presence.run)
             self._start(group, "approvals", self.approvals.run)
+            self._start(group, "obedience", self.obedience.run)
+            self._start(group, "turns", lambda: base.turns.run(base.store, base.chat))
+            self._start(group, "progress", self.progress.run)
             if _should_poll(self._base.settings, self._base.launch):
                 self._start(group, "polling", lambda: self._take_turns(say_state))
 
@@ -142,7 +179,12 @@ class Flows:
                     process_began_at=base.launch.started_at,
                 ),
                 Downloads(soon, base.chat, base.clock, base.settings.downloads),
-                Signs(at_leisure, base.chat, base.clock, base.settings.typing_at_most_s),
+                Signs(
+                    *(at_leisure, base.chat, base.clock, base.settings.typing_at_most_s),
+                    session=base.session.id,
+                    hooks_seen=lambda: base.turns.receipts_seen,
+                    in_flight=base.turns.works_for,
+                ),
                 Housekeeping(at_leisure, base.chat, base.clock, secrets.token_bytes, is_alive=_is_alive),
             ):
                 self._start(group, type(flow).__name__.lower(), flow.run)
@@ -150,7 +192,8 @@ class Flows:
 
     async def _receive(self, reporter: Reporter) -> None:
         base = self._base
-        commands = Commands(base.chat, self._facts)
+        orders = Orders(base.store, base.clock, base.session.id, _is_alive, here=self.obedience)
+        commands = Commands(base.chat, self._facts, orders)
         reception = Reception(base.store, base.chat, self.approvals, commands, base.courier, base.clock)
         await reception.resume()
         base.courier.post(base.chat.announce_commands(MENU))
@@ -176,7 +219,9 @@ class Flows:
         counts = await base.store.inbox.counts()
         report = await base.store.health.latest()
         prompts = await base.store.prompts.open_prompts()
+        standing = await base.store.orders.standing(base.session.id)
         now = base.clock.now()
+        began_at = base.turns.turn.began_at if base.turns.is_busy else None
         last_ok = report.last_poll_ok_at if report else None
         return StatusFacts(
             role=role,
@@ -188,12 +233,20 @@ class Flows:
             last_poll_s=(now - last_ok).total_seconds() if last_ok else None,
             # What is wrong may name files of this machine: not everybody who talks needs to know them.
             problem=report.problem if report and role.may_approve else "",
+            standing=standing,
+            working_s=(now - began_at).total_seconds() if began_at else None,
         )
 
 
 @asynccontextmanager
 async def opened(
-    session: Session, launch: Launch, clock: Clock, settings: Settings, token: Token, activity: Activity
+    session: Session,
+    launch: Launch,
+    clock: Clock,
+    settings: Settings,
+    token: Token,
+    activity: Activity,
+    turns: Turns,
 ) -> AsyncIterator[Flows]:
     """The flows for one bot, with everything they hold; all of it is let go at the end.
 
@@ -212,10 +265,12 @@ async def opened(
         raise
     lease = FileLease(settings.lease_file(token.bot))
     courier = Courier()
-    flows = Flows(Base(session, launch, clock, settings, activity, store, chat, lease, courier))
+    flows = Flows(Base(session, launch, clock, settings, activity, turns, store, chat, lease, courier))
     try:
         yield flows
     finally:
+        flows.approvals.release_hooks()
+        turns.attach(None, (flows.obedience,), (flows.obedience,))  # a stop binds also while the store is away
         courier.cancel()
         # First the lease: whoever waits for it can begin while the rest is tidied up.
         lease.release()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from telegram_channel.core.commands import MENU
 from telegram_channel.demo.phone import picture
 from tests.world import TOKEN, World
 
@@ -276,7 +277,7 @@ async def test_the_phone_offers_the_commands_and_status_answers() -> None:
     async with World() as world:
         ann = await world.friend("Ann")
         await world.session()
-        await world.until(lambda: set(ann.commands()) == {"help", "status"}, "the menu")
+        await world.until(lambda: set(ann.commands()) == set(MENU), "the menu")
         ann.say("/status")
         shown = await world.shows(ann, "You are: owner")
         assert "Messages are being received" in shown.text

@@ -7,6 +7,7 @@ same order (`server/discover` first), and keeps everything it receives.
 import asyncio
 import contextlib
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,10 @@ _LONGEST_LINE_BYTES = 1 << 24
 _PREFIX = "io.modelcontextprotocol/"
 _CLIENT = {"name": "claude-code", "title": "Claude Code", "version": "2.1.328"}
 _CAPABILITIES: Mapping[str, Any] = {"roots": {"listChanged": True}, "elicitation": {"form": {}, "url": {}}}
+
+_HOOKS = Path(__file__).parents[3] / "hooks" / "hooks.json"
+"""The plugin's own file: it lies beside `src` wherever the plugin is installed."""
+_FIELD = re.compile(r"\$\{([\w.]+)\}")
 
 SERVE = (sys.executable, "-m", "telegram_channel", "serve")
 """The production server, by the same interpreter."""
@@ -44,6 +49,28 @@ class ReceivedEvent:
 
     content: str
     meta: Mapping[str, str]
+
+
+def hook_calls(event: str, fields: Mapping[str, Any]) -> list[tuple[str, dict[str, str]]]:
+    """What the client calls at an event, as hooks.json says: tools, and arguments with every `${field}` filled in.
+
+    Strings stay as they are, everything else becomes JSON text, and what is missing an empty string.
+    """
+    groups = json.loads(_HOOKS.read_text("utf-8"))["hooks"].get(event, [])
+
+    def value(path: str) -> str:
+        found: Any = {"hook_event_name": event, **fields}
+        for name in path.split("."):
+            found = found.get(name) if isinstance(found, Mapping) else None
+        if found is None or isinstance(found, str):
+            return found or ""
+        return json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+
+    return [
+        (hook["tool"], {name: _FIELD.sub(lambda one: value(one[1]), given) for name, given in hook["input"].items()})
+        for group in groups
+        for hook in group["hooks"]
+    ]
 
 
 class ScriptedSession:
@@ -119,6 +146,47 @@ class ScriptedSession:
         result = answer["result"]
         return ToolAnswer("\n".join(part.get("text", "") for part in result["content"]), bool(result.get("isError")))
 
+    async def hook(self, event: str, /, timeout_s: float = 20, **fields: Any) -> dict[str, Any] | None:
+        """Reach an event, as the client does; returns the hook's output, None when it has nothing to say.
+
+        `fields` are those of the hook's own JSON, such as `tool_name` and `tool_input` (a dict).
+        """
+        return await self.hook_answer(await self.begin_hook(event, **fields), timeout_s)
+
+    async def begin_hook(self, event: str, /, **fields: Any) -> int:
+        """The same without waiting; returns the number of the call, for `hook_answer` and `cancel`.
+
+        Raises:
+            SessionEnded: the plugin has no hook for this event.
+        """
+        calls = hook_calls(event, fields)
+        if len(calls) != 1:
+            raise SessionEnded(f"hooks.json has {len(calls)} hooks for {event}, not one")
+        tool, arguments = calls[0]
+        return await self.begin("tools/call", {"name": tool, "arguments": arguments})
+
+    async def hook_answer(self, number: int, timeout_s: float = 20) -> dict[str, Any] | None:
+        """Wait for the output of a hook that was begun.
+
+        Raises:
+            SessionEnded: it did not come in time, or is an error, which a hook's answer must never be.
+        """
+        answer = await self.answer(number, timeout_s)
+        result = answer.get("result")
+        if result is None or result.get("isError"):
+            raise SessionEnded(f"a hook was answered with an error: {answer}")
+        text = "".join(part["text"] for part in result["content"])
+        output: dict[str, Any] | None = json.loads(text) if text else None
+        return output
+
+    def answered(self, number: int) -> bool:
+        """Whether the answer to a request has come."""
+        return any(one.get("id") == number and "method" not in one for one in self.received)
+
+    async def cancel(self, number: int) -> None:
+        """Wait no longer for the answer to a request, and say so."""
+        await self.send({"method": "notifications/cancelled", "params": {"requestId": number}})
+
     async def ask_permission(
         self, request_id: str, tool: str, description: str, tool_input: Mapping[str, Any]
     ) -> None:
@@ -152,14 +220,14 @@ class ScriptedSession:
             if message.get("method") == EVENT
         ]
 
-    async def event(self, text: str, timeout_s: float = 10) -> ReceivedEvent:
-        """The first event whose content contains `text`."""
+    async def event(self, text: str, timeout_s: float = 10, *, number: int = 1) -> ReceivedEvent:
+        """The first event whose content contains `text`, or the `number`-th."""
 
         def found() -> list[ReceivedEvent]:
             return [event for event in self.events() if text in event.content]
 
-        await self.until(lambda: bool(found()), timeout_s, f"an event with {text!r}")
-        return found()[0]
+        await self.until(lambda: len(found()) >= number, timeout_s, f"event {number} with {text!r}")
+        return found()[number - 1]
 
     async def until(self, condition: Callable[[], bool], timeout_s: float, what: str) -> None:
         """Wait until something was received that makes `condition` true.
@@ -177,14 +245,18 @@ class ScriptedSession:
 
     async def request(self, method: str, params: Mapping[str, Any], timeout_s: float = 20) -> dict[str, Any]:
         """Send a request; returns the whole answer message."""
+        return await self.answer(await self.begin(method, params), timeout_s, method)
+
+    async def begin(self, method: str, params: Mapping[str, Any]) -> int:
+        """Send a request; returns its number."""
         number, self._next_id = self._next_id, self._next_id + 1
         await self.send({"id": number, "method": method, "params": params})
+        return number
 
-        def answers() -> list[dict[str, Any]]:
-            return [one for one in self.received if one.get("id") == number and "method" not in one]
-
-        await self.until(lambda: bool(answers()), timeout_s, f"an answer to {method}")
-        return answers()[0]
+    async def answer(self, number: int, timeout_s: float = 20, what: str = "a request") -> dict[str, Any]:
+        """Wait for the whole answer message to a request."""
+        await self.until(lambda: self.answered(number), timeout_s, f"an answer to {what}")
+        return next(one for one in self.received if one.get("id") == number and "method" not in one)
 
     async def send(self, message: Mapping[str, Any]) -> None:
         """Send one message; a server that is gone is found out by whoever waits for an answer."""
