@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from bench import beside, burst, crash, idle, latency, leaving, spawn, together
+from bench import beside, burst, crash, hooks, idle, latency, leaving, spawn, together
 from bench.effort import Effort
 from bench.figures import HEADING, Figure, NotMeasured, failed_row, row
 
@@ -20,6 +20,7 @@ Measurement = Callable[[Effort], Iterator[Figure]]
 MEASUREMENTS: Mapping[str, tuple[Measurement, str]] = {
     "spawn": (spawn.measure, "start of the process → initialize reply, with floors"),
     "latency": (latency.measure, "message → event, reply → sendMessage, with floors"),
+    "hooks": (hooks.measure, "hook calls of the client → answers, with their floor"),
     "beside": (beside.measure, "text and permission answer while downloads hang"),
     "burst": (burst.measure, "2,000 queued messages; memory before and after"),
     "leaving": (leaving.measure, "exit after EOF, SIGINT and SIGTERM in every state"),

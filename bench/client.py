@@ -60,6 +60,10 @@ class Received:
         return bool(self.message["params"]["meta"].get("redelivered") == "true")
 
 
+def _line(**message: object) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n"
+
+
 class Client:
     """A server process from its start to its end, as a context."""
 
@@ -74,6 +78,8 @@ class Client:
         self._may_read = threading.Event()
         self._may_read.set()
         self._next_id = 0
+        self.asked_at = 0.0
+        """The moment before the newest request was written, in one write (`now_s`)."""
         self.received: list[Received] = []
         with log.open("ab") as errors:
             self.started_at = now_s()
@@ -110,7 +116,7 @@ class Client:
 
     def call(self, tool: str, **arguments: object) -> int:
         """Call a tool; returns the id of the call."""
-        return self._ask("tools/call", {"name": tool, "arguments": arguments})
+        return self.ask("tools/call", {"name": tool, "arguments": arguments})
 
     def ask_permission(self, request_id: str) -> None:
         """Relay a permission dialog."""
@@ -126,20 +132,23 @@ class Client:
 
     def request(self, method: str, params: Mapping[str, object]) -> Received:
         """Send a request and wait for its answer."""
-        return self.answer(self._ask(method, params))
+        return self.answer(self.ask(method, params))
+
+    def ask(self, method: str, params: Mapping[str, object]) -> int:
+        """Send a request; returns its id."""
+        self._next_id += 1
+        line = _line(id=self._next_id, method=method, params=params)
+        self.asked_at = now_s()
+        os.write(self._stdin.fileno(), line)
+        return self._next_id
 
     def send(self, **message: object) -> None:
         """Write one message, in one write."""
-        os.write(self._stdin.fileno(), json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
+        os.write(self._stdin.fileno(), _line(**message))
 
     def hang_up(self) -> None:
         """Close the server's stdin."""
         self._stdin.close()
-
-    def _ask(self, method: str, params: Mapping[str, object]) -> int:
-        self._next_id += 1
-        self.send(id=self._next_id, method=method, params=params)
-        return self._next_id
 
     # What the server says
 

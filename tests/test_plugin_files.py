@@ -15,8 +15,22 @@ import pytest
 
 from telegram_channel import __version__
 from telegram_channel.app import TOOLS
+from telegram_channel.claude.hooks import EVENTS, TOOL, read_hook
 from telegram_channel.cli import COMMANDS
 from telegram_channel.core.events import META_KEYS
+from telegram_channel.core.hooks import (
+    AttentionWanted,
+    HookCall,
+    PermissionAsked,
+    PromptSubmitted,
+    TextShown,
+    ToolCall,
+    ToolDenied,
+    ToolEnded,
+    ToolStarting,
+    TurnEnded,
+)
+from telegram_channel.demo.session import hook_calls
 
 ROOT = Path(__file__).parents[1]
 INSTRUCTIONS = (ROOT / "src/telegram_channel/bridge/instructions.md").read_text("utf-8")
@@ -92,6 +106,104 @@ def test_an_empty_option_never_hides_a_token_of_the_environment() -> None:
     environment = manifest(".mcp.json")["mcpServers"]["telegram"]["env"]
     assert environment["TELEGRAM_OPTION_BOT_TOKEN"] == "${user_config.bot_token}"
     assert "TELEGRAM_BOT_TOKEN" not in environment
+
+
+# Hooks
+
+HOOKS: dict[str, list[dict[str, Any]]] = manifest("hooks/hooks.json")["hooks"]
+PERMISSION_WITHIN_S = 3600
+ANSWER_WITHIN_S = 5
+"""The client's key `timeout` is in seconds, for hooks of this type as well (seen: 2.1.197 and 2.1.328)."""
+RAN = ToolCall("Bash", '{"command":"ls","description":"Look"}', "toolu_1", "a1")
+FIELDS: dict[str, Any] = {
+    "session_id": "s",
+    "transcript_path": "/t",
+    "cwd": "/c",
+    "prompt": "hello",
+    "tool_name": "Bash",
+    "tool_input": {"command": "ls", "description": "Look"},
+    "tool_use_id": "toolu_1",
+    "agent_id": "a1",
+    "tool_response": {"stdout": "x" * 10_000},
+    "permission_suggestions": [{"type": "setMode", "mode": "acceptEdits", "destination": "session"}],
+    "last_assistant_message": "Done.",
+    "stop_hook_active": False,
+    "turn_id": "t",
+    "message_id": "m",
+    "index": 3,
+    "final": True,
+    "delta": "bye",
+    "message": "Claude is waiting",
+    "notification_type": "idle_prompt",
+}
+"""Everything that any hook of the client carries, as it was seen."""
+TOLD: dict[str, HookCall] = {
+    "UserPromptSubmit": PromptSubmitted("hello"),
+    "PreToolUse": ToolStarting(RAN),
+    "PostToolUse": ToolEnded(RAN, ok=True),
+    "PostToolUseFailure": ToolEnded(RAN, ok=False),
+    "PermissionDenied": ToolDenied(RAN),
+    "Stop": TurnEnded("Done.", again=False),
+    "MessageDisplay": TextShown("m", 3, "bye", final=True),
+    "Notification": AttentionWanted("Claude is waiting", "idle_prompt"),
+}
+
+
+def hook(event: str) -> dict[str, Any]:
+    """The one hook of an event."""
+    (group,) = HOOKS[event]
+    assert "matcher" not in group, "every tool of the session is meant"
+    (found,) = group["hooks"]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_there_is_one_hook_for_each_event_that_the_server_understands() -> None:
+    """MUST: The plugin's hooks and what the server understands are the same."""
+    assert set(HOOKS) == set(EVENTS)
+    for event in EVENTS:
+        one = hook(event)
+        assert set(one) == {"type", "server", "tool", "input", "timeout"}
+        assert (one["type"], one["server"], one["tool"]) == ("mcp_tool", "plugin:telegram:telegram", TOOL)
+        assert one["input"]["event"] == event
+        assert one["timeout"] == (PERMISSION_WITHIN_S if event == "PermissionRequest" else ANSWER_WITHIN_S)
+
+
+def test_no_hook_needs_a_process_or_comes_before_the_server() -> None:
+    # A SessionStart hook runs before the server is connected, and the operator is shown an error.
+    assert "SessionStart" not in HOOKS
+    assert {hook(event)["type"] for event in HOOKS} == {"mcp_tool"}
+
+
+def test_the_tool_of_the_hooks_is_none_of_the_public_ones() -> None:
+    assert TOOL not in {tool.name for tool in TOOLS}
+    assert TOOL not in INSTRUCTIONS
+
+
+@pytest.mark.parametrize("event", list(TOLD))
+def test_what_a_hook_hands_over_is_what_the_server_reads(event: str) -> None:
+    ((tool, arguments),) = hook_calls(event, FIELDS)
+    assert tool == TOOL
+    assert read_hook(arguments) == TOLD[event]
+
+
+def test_a_permission_hook_hands_over_the_whole_input_and_the_choices_of_the_terminal() -> None:
+    ((_, arguments),) = hook_calls("PermissionRequest", {**FIELDS, "tool_use_id": None})
+    call = read_hook(arguments)
+    assert isinstance(call, PermissionAsked)
+    assert call.call == ToolCall(RAN.tool, RAN.input, "", RAN.agent)
+    assert [json.loads(one.raw) for one in call.suggestions] == FIELDS["permission_suggestions"]
+
+
+def test_no_hook_hands_over_what_a_tool_returned() -> None:
+    """MUST: What a tool returned is never handed to the server: it may be huge, and is none of its business."""
+    assert "tool_response" not in json.dumps(HOOKS)
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_a_hook_of_a_client_that_gives_no_fields_is_no_error(event: str) -> None:
+    ((_, arguments),) = hook_calls(event, {"index": 0})
+    read_hook(arguments)
 
 
 # Commands

@@ -4,11 +4,13 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+from telegram_channel.claude.hooks import TOOL
 from telegram_channel.claude.pipe import LineReader, LineWriter
 from telegram_channel.claude.server import serve
+from telegram_channel.core.hooks import HookAnswer, HookCall, NoObjection
 from telegram_channel.core.ids import SessionId
 from telegram_channel.core.permission import PermissionRequest
 from telegram_channel.ports import Session, ToolResult, ToolSpec
@@ -56,12 +58,24 @@ def tool_call(number: int | str, name: str, **arguments: Any) -> dict[str, Any]:
     return request(number, "tools/call", name=name, arguments=arguments)
 
 
+def hook_call(number: int | str, event: str, **fields: Any) -> dict[str, Any]:
+    """A call of the unlisted tool, as a hook makes it."""
+    return tool_call(number, TOOL, event=event, **fields)
+
+
+def cancelling(number: int | str) -> dict[str, Any]:
+    """The client does not wait for an answer any more."""
+    return {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": number}}
+
+
 class RecordingListener:
     """Answers every tool call with its arguments, and remembers what it was told."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.requests: asyncio.Queue[PermissionRequest] = asyncio.Queue()
+        self.hooks: list[HookCall] = []
+        self.objection: HookAnswer = NoObjection()
         self.handshakes = 0
         self.complete = asyncio.Event()
         self.listed: Sequence[ToolSpec] = [
@@ -81,6 +95,10 @@ class RecordingListener:
 
     async def permission_requested(self, request: PermissionRequest) -> None:
         self.requests.put_nowait(request)
+
+    async def hook_called(self, call: HookCall) -> HookAnswer:
+        self.hooks.append(call)
+        return self.objection
 
 
 class Client:
@@ -179,7 +197,8 @@ async def connected_to(client: Client, *, ready_after_s: float = 1000.0) -> Asyn
     loop = asyncio.get_running_loop()
 
     def on_broken() -> None:
-        loop.call_soon_threadsafe(client.stop.set)
+        with suppress(RuntimeError):  # the test is over, and its loop with it
+            loop.call_soon_threadsafe(client.stop.set)
 
     serving = asyncio.create_task(
         serve(

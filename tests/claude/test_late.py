@@ -8,12 +8,25 @@ import pytest
 from telegram_channel.claude.late import App, LateBridge
 from telegram_channel.claude.launch import Launch
 from telegram_channel.core.events import ChannelEvent
+from telegram_channel.core.hooks import (
+    HookCall,
+    NoObjection,
+    PermissionAsked,
+    PromptSubmitted,
+    RefuseTool,
+    TextShown,
+    ToolCall,
+    ToolEnded,
+    ToolStarting,
+    TurnEnded,
+)
 from telegram_channel.core.ids import SessionId
 from telegram_channel.core.permission import Behavior, PermissionRequest
 from telegram_channel.errors import NoToken
 from telegram_channel.ports import Session, SessionListener, ToolSpec
 from tests.claude.client import LONG_ENOUGH_S, RecordingListener
 
+CALL = ToolCall("Bash", "{}", "toolu_1")
 REQUEST = PermissionRequest("abcde", "Bash", "Run it", "{}")
 
 
@@ -60,12 +73,12 @@ class FakeApp:
 class Late:
     """A late bridge, its app, and what was called."""
 
-    def __init__(self, fault: Exception | None = None) -> None:
+    def __init__(self, fault: Exception | None = None, guard_within_s: float = LONG_ENOUGH_S) -> None:
         self.app = FakeApp(fault)
         self.stop = asyncio.Event()
         self.settled = asyncio.Event()
         self.loaded = 0
-        self.bridge = LateBridge(NoSession(), self._load, self.stop, self.settled.set)
+        self.bridge = LateBridge(NoSession(), self._load, self.stop, self.settled.set, guard_within_s=guard_within_s)
 
     def _load(self) -> App:
         self.loaded += 1
@@ -162,3 +175,73 @@ async def test_leaving_waits_no_longer_than_it_is_told() -> None:
 
 async def test_leaving_a_bridge_that_never_began_takes_no_time() -> None:
     assert await Late().bridge.left(0.0)
+
+
+# Hooks
+
+
+async def test_a_session_whose_bridge_is_on_its_way_goes_on_and_is_told_of_later() -> None:
+    """MUST: Before the bridge runs no hook keeps the session waiting but those whose answer matters."""
+    late = Late()
+    early: list[HookCall] = [PromptSubmitted("hello"), ToolEnded(CALL, ok=True), TurnEnded("bye")]
+    async with asyncio.timeout(LONG_ENOUGH_S):
+        for call in early:
+            assert await late.bridge.hook_called(call) == NoObjection()
+        assert await late.bridge.hook_called(TextShown("m", 0, "b", final=False)) == NoObjection()
+        await late.bridge.initialized()
+        await late.app.running.wait()
+        assert late.app.listener.hooks == []
+        late.app.let_go.set()
+        await late.settled.wait()
+        assert await late.bridge.hook_called(ToolStarting(CALL)) == NoObjection()
+        # Pieces of text are worth nothing later.
+        assert late.app.listener.hooks == [*early, ToolStarting(CALL)]
+
+
+async def test_the_first_tool_call_waits_for_the_bridge_that_may_object_to_it() -> None:
+    """MUST: What the bridge forbids is forbidden from the first tool call of a session on."""
+    late = Late()
+    late.app.listener.objection = RefuseTool("Not this one.")
+    async with asyncio.timeout(LONG_ENOUGH_S):
+        await late.bridge.initialized()
+        before = asyncio.create_task(late.bridge.hook_called(PromptSubmitted("hello")))
+        starting = asyncio.create_task(late.bridge.hook_called(ToolStarting(CALL)))
+        await late.app.running.wait()
+        assert await before == NoObjection()
+        assert not starting.done()
+        late.app.let_go.set()
+        assert await starting == RefuseTool("Not this one.")
+        assert late.app.listener.hooks == [PromptSubmitted("hello"), ToolStarting(CALL)]
+
+
+async def test_a_tool_call_does_not_wait_for_ever_for_a_bridge_that_hangs() -> None:
+    late = Late(guard_within_s=0.01)
+    async with asyncio.timeout(LONG_ENOUGH_S):
+        assert await late.bridge.hook_called(ToolStarting(CALL)) == NoObjection()
+
+
+async def test_a_permission_question_waits_for_the_bridge_and_can_be_withdrawn() -> None:
+    late = Late()
+    async with asyncio.timeout(LONG_ENOUGH_S):
+        await late.bridge.initialized()
+        withdrawn = asyncio.create_task(late.bridge.hook_called(PermissionAsked(ToolCall("Write", "{}"))))
+        asked = asyncio.create_task(late.bridge.hook_called(PermissionAsked(CALL)))
+        await late.app.running.wait()
+        assert not asked.done()
+        withdrawn.cancel()
+        late.app.let_go.set()
+        assert await asked == NoObjection()
+        assert late.app.listener.hooks == [PermissionAsked(CALL)]
+
+
+@pytest.mark.parametrize("call", [PromptSubmitted("x"), ToolStarting(CALL), PermissionAsked(CALL)], ids=repr)
+async def test_a_bridge_that_fails_objects_to_nothing(call: HookCall) -> None:
+    late = Late(RuntimeError("secret"))
+    async with asyncio.timeout(LONG_ENOUGH_S):
+        await late.bridge.initialized()
+        early = asyncio.create_task(late.bridge.hook_called(call))
+        await late.app.running.wait()
+        late.app.let_go.set()
+        assert await early == NoObjection()
+        await late.settled.wait()
+        assert await late.bridge.hook_called(call) == NoObjection()

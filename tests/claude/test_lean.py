@@ -84,6 +84,12 @@ def test_it_is_the_way_that_is_taken_and_it_leaves_most_out(lean: dict[str, Any]
         assert not [name for name in loaded if name == left_out or name.startswith(f"{left_out}.")]
 
 
+def test_what_only_hooks_and_permissions_need_is_left_for_after_the_handshake(lean: dict[str, Any]) -> None:
+    of_ours = {name for name in lean["loaded"] if name.startswith("telegram_channel.")}
+    assert "telegram_channel.claude.server" in of_ours
+    assert not of_ours & {f"telegram_channel.{name}" for name in ("claude.hooks", "core.hooks", "core.permission")}
+
+
 def test_stand_ins_and_settings_are_gone_afterwards() -> None:
     found = served(
         "import pydantic; before = pydantic.BaseModel.model_config\n"

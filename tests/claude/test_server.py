@@ -17,6 +17,7 @@ from tests.claude.client import (
     LONG_ENOUGH_S,
     Client,
     RecordingListener,
+    cancelling,
     connected,
     connected_to,
     initialize,
@@ -172,7 +173,7 @@ async def test_a_cancelled_call_is_carried_out_and_not_answered() -> None:
         await client.shake_hands()
         await client.send(tool_call(2, "reply", text="once"))
         await listener.entered.wait()
-        await client.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 2}})
+        await client.send(cancelling(2))
         await client.ping()
         listener.let_go.set()
         await listener.carried_out.wait()

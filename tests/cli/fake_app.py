@@ -11,6 +11,7 @@ from typing import Any
 
 from telegram_channel.claude.launch import Launch
 from telegram_channel.core.events import ChannelEvent
+from telegram_channel.core.hooks import HookAnswer, HookCall, NoObjection, PermissionAsked, RefuseTool, ToolStarting
 from telegram_channel.core.permission import Behavior, PermissionRequest
 from telegram_channel.errors import NoToken
 from telegram_channel.ports import Session, SessionListener, ToolResult, ToolSpec
@@ -36,7 +37,7 @@ def write_to_stdout() -> None:
 
 
 class Listener:
-    """Answers with the tool's name; permission requests are allowed at once."""
+    """Answers with the tool's name; permission requests are allowed at once, those of hooks wait for ever."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -54,6 +55,18 @@ class Listener:
 
     async def permission_requested(self, request: PermissionRequest) -> None:
         await self._session.tell_verdict(request.request_id, Behavior.ALLOW)
+
+    async def hook_called(self, call: HookCall) -> HookAnswer:
+        match call:
+            case ToolStarting(started) if started.fields().get("command") == "forbidden":
+                return RefuseTool("Not this.", ends_turn=True)
+            case PermissionAsked(asked):
+                tell(f"asked for {asked.tool}")
+                try:
+                    await asyncio.get_running_loop().create_future()
+                finally:
+                    tell(f"let go of {asked.tool}")
+        return NoObjection()
 
 
 async def run_bridge(

@@ -1,6 +1,7 @@
 """What hooks tell of turns: which messages one began with, and whether one is going on."""
 
 import html
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -131,6 +132,16 @@ def test_a_turn_is_in_flight_from_its_prompt_to_its_end() -> None:
     assert (turn.number, turn.in_flight, turn.began_at, turn.heard_at) == (1, True, NOON, NOON)
     turn = after(turn, TurnEnded("done"), later(9))
     assert (turn.number, turn.in_flight, turn.began_at, turn.heard_at) == (1, False, NOON, later(9))
+
+
+def test_a_prompt_typed_into_a_turn_joins_it() -> None:
+    """MUST: a prompt that joins the turn in flight begins no other: who asked before still waits for its end."""
+    first = with_asked(turn_of(PromptSubmitted("hi", "p1"), ToolStarting(BASH)), [Asked(ANN, MessageId("7"))])
+    assert after(first, PromptSubmitted("and this", "p1"), later(5)) == replace(first, heard_at=later(5))
+    for other in ("p2", ""):
+        assert after(first, PromptSubmitted("after an Esc", other), later(5)).number == 2
+    over = after(first, TurnEnded("done"), later(6))
+    assert after(over, PromptSubmitted("again", "p1"), later(7)).number == 2
 
 
 def test_each_prompt_begins_a_turn_of_its_own() -> None:

@@ -295,6 +295,32 @@ async def test_stop_binds_until_the_turn_is_over() -> None:
         assert refusal(await tool(session, "PreToolUse", "Read", {"file_path": "x"}, "toolu_d")) == ""
 
 
+async def test_what_is_typed_into_a_turn_ends_nothing_of_it() -> None:
+    """MUST: a prompt that joins the turn in flight closes no card, lifts no stop and takes nobody's answer away."""
+    async with World() as world:
+        ann = await world.friend("Ann")
+        session = await world.session()
+        ann.say("long work, please")
+        event = await session.event("long work")
+        await world.until(lambda: ann.action() == "typing", "the proof that it is marked as given")
+        await session.hook("UserPromptSubmit", prompt=tag(event), prompt_id="p1")
+        await tool(session, "PreToolUse", "Bash", COMMAND, "toolu_1")
+        await session.ask_permission("abcde", "Bash", "Deploy it", COMMAND)
+        card = await world.shows(ann, "make deploy")
+        await session.hook("UserPromptSubmit", prompt="typed meanwhile", prompt_id="p1")
+        ann.say("yes abcde")
+        assert await session.verdict("abcde") == "allow"
+        await world.until(lambda: "Allowed by Ann" in card.text, "the card's end")
+        await tool(session, "PostToolUse", "Bash", COMMAND, "toolu_1")
+        await session.hook("Stop", last_assistant_message="All deployed.", stop_hook_active=False, prompt_id="p1")
+        await world.shows(ann, "All deployed.")
+        await session.hook("UserPromptSubmit", prompt="typed", prompt_id="p2")
+        ann.say("/stop")
+        await world.shows(ann, "✋ Stopping")
+        await session.hook("UserPromptSubmit", prompt="typed meanwhile", prompt_id="p2")
+        assert refusal(await tool(session, "PreToolUse", "Read", {}, "toolu_2"))
+
+
 async def test_stop_says_the_truth_when_nothing_runs_and_resume_lifts_it() -> None:
     """MUST: the answer to /stop says what was stopped, and that nothing was when nothing was."""
     async with World() as world:

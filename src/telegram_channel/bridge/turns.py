@@ -41,6 +41,7 @@ from telegram_channel.core.turns import (
     after_refusal,
     channel_messages,
     is_busy,
+    joins,
     wants_somebody,
     with_answered,
     with_asked,
@@ -207,12 +208,16 @@ class Turns:
         return None
 
     def _take_note(self, call: HookCall) -> None:
-        """Keep the state, leave what follows from it to the flows, and tell whoever listens."""
+        """Keep the state, leave what follows from it to the flows, and tell whoever listens.
+
+        A prompt that joins the turn in flight begins nothing: nobody but its readers need know.
+        """
+        joined = isinstance(call, PromptSubmitted) and joins(self._turn, call)
         self._turn = after(self._turn, call, self._clock.now())
         effect = self._effect_of(call)
         if effect is not None:
             self._push(effect)
-        for listener in self._listeners:
+        for listener in () if joined else self._listeners:
             try:
                 listener.heard(call, self._turn)
             except Exception:

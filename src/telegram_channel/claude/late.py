@@ -7,6 +7,7 @@ fifth to the start.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,8 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from telegram_channel.claude.launch import Launch
+    from telegram_channel.core.hooks import HookAnswer, HookCall
     from telegram_channel.core.permission import PermissionRequest
     from telegram_channel.ports import Session, SessionListener, ToolResult, ToolSpec
+
+GUARD_WITHIN_S = 2.0
+"""How long the first tool call of a session waits for the bridge that may object to it."""
 
 logger = logging.getLogger(__name__)
 
@@ -50,12 +55,21 @@ class LateBridge:
     """
 
     def __init__(
-        self, session: Session, load: Callable[[], App], stop: asyncio.Event, settled: Callable[[], None]
+        self,
+        session: Session,
+        load: Callable[[], App],
+        stop: asyncio.Event,
+        settled: Callable[[], None],
+        *,
+        guard_within_s: float = GUARD_WITHIN_S,
     ) -> None:
         self._session = session
         self._load = load
         self._stop = stop
         self._settled = settled
+        self._guard_within_s = guard_within_s
+        self._untold: list[HookCall] = []
+        self._telling: asyncio.Task[None] | None = None
         self._listener: asyncio.Future[SessionListener] = asyncio.get_running_loop().create_future()
         self._running: asyncio.Task[None] | None = None
 
@@ -78,6 +92,46 @@ class LateBridge:
     async def permission_requested(self, request: PermissionRequest) -> None:
         """Hand the request on once the bridge runs."""
         await (await asyncio.shield(self._listener)).permission_requested(request)
+
+    async def hook_called(self, call: HookCall) -> HookAnswer:
+        """Hand the call on; before the bridge runs, wait for it only where its word matters.
+
+        A dialog waits for a person anyway. A tool call waits `GUARD_WITHIN_S` at most, so that what the bridge
+        forbids is forbidden from the beginning. Everything else is answered at once and told later, in order.
+        """
+        from telegram_channel.core.hooks import NoObjection, PermissionAsked, TextShown, ToolStarting
+
+        if self._listener.done() or isinstance(call, PermissionAsked):
+            return await self._pass_on(call)
+        if isinstance(call, ToolStarting):
+            try:
+                async with asyncio.timeout(self._guard_within_s):
+                    return await self._pass_on(call)
+            except TimeoutError:
+                logger.warning("A tool call went unguarded: the bridge is not there yet.")
+        elif not isinstance(call, TextShown):  # which is worth nothing later, and comes by the hundred
+            self._untold.append(call)
+            if self._telling is None:
+                self._telling = asyncio.create_task(self._tell())
+        return NoObjection()
+
+    async def _pass_on(self, call: HookCall) -> HookAnswer:
+        from telegram_channel.core.hooks import NoObjection
+
+        try:
+            listener = await asyncio.shield(self._listener)
+        except Exception:
+            return NoObjection()  # there is no bridge; `_run` has said why
+        if self._telling is not None and not self._telling.done():
+            await asyncio.wait({self._telling})  # what came earlier is told first
+        return await listener.hook_called(call)
+
+    async def _tell(self) -> None:
+        """Hand on, in order, what was answered before the bridge ran."""
+        with contextlib.suppress(Exception):  # there is no bridge; `_run` has said why
+            listener = await asyncio.shield(self._listener)
+            for call in self._untold:
+                await listener.hook_called(call)
 
     async def left(self, timeout_s: float) -> bool:
         """Wait until the bridge has let go of everything, `timeout_s` at most; says whether it has."""

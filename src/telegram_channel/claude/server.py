@@ -17,15 +17,16 @@ from mcp.server.connection import Connection
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import Server
 from mcp.server.runner import serve_connection
+from mcp.shared.dispatcher import coerce_request_id
 from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
-from mcp_types import CallToolRequestParams, PaginatedRequestParams
+from mcp_types import CallToolRequestParams, PaginatedRequestParams, RequestId
 from pydantic import BaseModel
 
 from telegram_channel.claude import wire
 from telegram_channel.claude.streams import Inbound, Outbound
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from telegram_channel.claude.pipe import LineReader, LineWriter
     from telegram_channel.core.events import ChannelEvent
@@ -104,6 +105,7 @@ class _Handlers:
         self._ready_after_s = ready_after_s
         self._initialized = False
         self._running: set[asyncio.Future[Any]] = set()
+        self._hooks: dict[RequestId | None, asyncio.Future[str]] = {}
 
     async def list_tools(self, _context: Context, _params: PaginatedRequestParams | None) -> dict[str, Any]:
         """Answer tools/list; from then on the client listens."""
@@ -117,8 +119,15 @@ class _Handlers:
             asyncio.get_running_loop().call_soon(self._session.mark_ready)
         return {"tools": tools}
 
-    async def call_tool(self, _context: Context, params: CallToolRequestParams) -> dict[str, Any]:
+    async def call_tool(self, context: Context, params: CallToolRequestParams) -> dict[str, Any]:
         """Answer tools/call, in a task of its own: a caller that goes away does not undo half a send."""
+        # Loaded with the first call: before the handshake it would only cost time.
+        from telegram_channel.claude import hooks
+
+        if params.name == hooks.TOOL:
+            if hooks.MODEL_CALL in ((context.params or {}).get("_meta") or {}):
+                return _called(f"No such tool: {params.name}", is_error=True)
+            return _called(await self._hook(context.request_id, params.arguments or {}), is_error=False)
         if not self._initialized:
             return _called("The handshake is not complete; try again.", is_error=True)
         return await asyncio.shield(self._start(self._carry_out(params)))
@@ -141,6 +150,40 @@ class _Handlers:
             return
         if self._initialized:
             self._start(_quietly("permission_requested", self._listener.permission_requested(request)))
+
+    async def cancelled(self, context: Context, _params: _Params) -> None:
+        """The client does not wait for an answer any more; only hook calls care."""
+        request = (context.params or {}).get("requestId")
+        if isinstance(request, str | int) and (hook := self._hooks.get(coerce_request_id(request))):
+            hook.cancel()
+
+    async def _hook(self, number: RequestId | None, arguments: Mapping[str, Any]) -> str:
+        """Answer a hook call. Nothing that goes wrong with it is an error: it would be in Claude's way."""
+        if not self._initialized:
+            return ""
+        hook = self._start(self._ask(arguments))
+        key = None if number is None else coerce_request_id(number)
+        self._hooks[key] = hook
+        try:
+            await asyncio.wait({hook})
+        finally:
+            # The client is gone, or has its answer: nobody is left to wait for one.
+            hook.cancel()
+            if self._hooks.get(key) is hook:
+                del self._hooks[key]
+        return "" if hook.cancelled() else hook.result()
+
+    async def _ask(self, arguments: Mapping[str, Any]) -> str:
+        from telegram_channel.claude.hooks import Malformed, hook_output, read_hook
+
+        try:
+            call = read_hook(arguments)
+            return hook_output(call, await self._listener.hook_called(call))
+        except Malformed as fault:
+            logger.warning("Ignored a hook call: %s.", fault)
+        except Exception:
+            logger.exception("A hook call failed.")
+        return ""
 
     async def _carry_out(self, params: CallToolRequestParams) -> dict[str, Any]:
         try:
@@ -180,7 +223,7 @@ async def serve(
         Inbound(reader, outbound),
         outbound,
         inline_methods=frozenset({"initialize"}),
-        # "signal": a cancelled call is not answered, but what it does is done.
+        # "signal": a cancelled call is not answered, but what it does is done; hook calls see to themselves.
         peer_cancel_mode="signal",
     )
     connection = Connection.for_loop(dispatcher)
@@ -217,6 +260,7 @@ def _server(handlers: _Handlers, version: str, instructions: str) -> Server[Any]
     # Spans for every message, with arguments in them: nobody asked for that.
     server.middleware.clear()
     server.add_notification_handler("notifications/initialized", _Params, handlers.initialized)
+    server.add_notification_handler("notifications/cancelled", _Params, handlers.cancelled)
     server.add_notification_handler(wire.PERMISSION_REQUEST_METHOD, _Params, handlers.permission_request)
     return server
 

@@ -8,13 +8,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from telegram_channel.core.permission import PermissionRequest
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from telegram_channel.core.events import ChannelEvent
-    from telegram_channel.core.permission import Behavior
+    from telegram_channel.core.permission import Behavior, PermissionRequest
 
 SERVER_NAME = "telegram"
 EXPERIMENTAL: Mapping[str, dict[str, Any]] = {"claude/channel": {}, "claude/channel/permission": {}}
@@ -59,6 +57,8 @@ def permission_request(params: Mapping[str, Any]) -> PermissionRequest:
         Malformed: a field is missing or no string, or the id could never be typed as an answer. The
             message names the field and never quotes the client.
     """
+    from telegram_channel.core.permission import PermissionRequest  # its many values would slow the start
+
     fields = {name: params.get(name) for name in ("request_id", "tool_name", "description", "input_preview")}
     for name, value in fields.items():
         if not isinstance(value, str):

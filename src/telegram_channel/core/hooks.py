@@ -37,9 +37,14 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class PromptSubmitted:
-    """A turn begins with this text: typed in the terminal, or channel events as `<channel …>` tags."""
+    """A turn begins with this text: typed in the terminal, or channel events as `<channel …>` tags.
+
+    Or it joins the turn in flight: then `turn` is that of the prompt before (seen: client 2.1.328).
+    """
 
     prompt: str
+    turn: str = ""
+    """The client's id of the turn; empty where it names none."""
 
 
 @dataclass(frozen=True, slots=True)

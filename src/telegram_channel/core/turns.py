@@ -72,6 +72,8 @@ class Turn:
     """Where something was sent to in this turn."""
     running: Mapping[str, ToolCall] = field(default_factory=_nothing_runs)
     """Tool calls that have started and not ended, by their `use`."""
+    own: str = ""
+    """The client's own id of the turn; empty where it names none."""
     answered_chats: frozenset[ChatId] = frozenset()
     """Chats in which something was changed (an edit, a reaction), whatever the topic."""
 
@@ -105,8 +107,8 @@ def after(turn: Turn, call: HookCall, now: datetime) -> Turn:
     """The turn as it is once this was heard."""
     heard = replace(turn, heard_at=now)
     match call:
-        case PromptSubmitted():
-            return _next(turn, now)
+        case PromptSubmitted(turn=own):
+            return heard if joins(turn, call) else replace(_next(turn, now), own=own)
         case ToolStarting(call=tool):
             return _with_running(_at_work(heard, tool, now), tool)
         case ToolEnded(call=tool) | ToolDenied(call=tool):
@@ -119,6 +121,11 @@ def after(turn: Turn, call: HookCall, now: datetime) -> Turn:
             return heard
         case _:
             assert_never(call)
+
+
+def joins(turn: Turn, call: PromptSubmitted) -> bool:
+    """Whether a prompt was typed into the turn in flight, which goes on with it."""
+    return turn.in_flight and bool(call.turn) and call.turn == turn.own
 
 
 def after_refusal(turn: Turn, call: ToolCall, now: datetime, *, ends_turn: bool) -> Turn:
