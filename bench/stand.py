@@ -57,6 +57,7 @@ class Stand:
             "TELEGRAM_API_BASE": self.telegram.base_url,
             "TELEGRAM_STATE_DIR": str(self.state_dir),
             "TELEGRAM_POLL": "always",
+            "TELEGRAM_PROFILE": "default",
             **self._settings,
         }
 

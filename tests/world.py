@@ -74,6 +74,7 @@ class World:
             "TELEGRAM_API_BASE": self._api_base,
             "TELEGRAM_STATE_DIR": str(self.state_dir),
             "TELEGRAM_POLL": "always",
+            "TELEGRAM_PROFILE": "default",
             "TELEGRAM_POLL_TIMEOUT_S": "5",
             **self._settings,
         }

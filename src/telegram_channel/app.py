@@ -29,6 +29,7 @@ from telegram_channel.without import import_without, remember_absence
 if TYPE_CHECKING:
     from telegram_channel.bridge.approvals import Approvals
     from telegram_channel.claude.launch import Launch
+    from telegram_channel.profiles import Profile
     from telegram_channel.settings import Settings, Token
 
 _log = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ async def run_bridge(
 class _Configured:
     """What has to be known before anything can be opened."""
 
+    profile: "Profile"
     settings: "Settings"
     token: "Token"
 
@@ -95,6 +97,8 @@ class Bridge:
         self._approvals: Approvals | None = None
         self._approving = asyncio.Event()
         self._logs_to: Path | None = None
+        self._profile: Profile | None = None
+        """Chosen once: a project's file that changes later must not move a running server to another bot."""
 
     def tools(self) -> Sequence[ToolSpec]:
         """The listed tools."""
@@ -130,10 +134,13 @@ class Bridge:
         """Wait for a token; until then the tools say what to do."""
         while True:
             try:
-                return await asyncio.to_thread(_configuration)
+                configured = await asyncio.to_thread(_configuration, self._profile)
             except ChannelError as error:
                 self._say_unavailable(error)
-            await self._clock.sleep(LOOK_AGAIN_S)
+                await self._clock.sleep(LOOK_AGAIN_S)
+            else:
+                self._profile = configured.profile
+                return configured
 
     def _start_log(self, configured: _Configured) -> None:
         log.hide(configured.token.reveal())
@@ -184,10 +191,10 @@ class Bridge:
         read = None
         while True:
             await self._clock.sleep(LOOK_FOR_TOKEN_EVERY_S)
-            if (found := files_as_of_now()) == read:
+            if (found := files_as_of_now(self._profile)) == read:
                 continue
             try:
-                now = await asyncio.to_thread(_configuration)
+                now = await asyncio.to_thread(_configuration, self._profile)
             except ChannelError:
                 continue
             if now.token.reveal() != configured.token.reveal():
@@ -203,7 +210,9 @@ class Bridge:
             self._activity,
             self._turns,
         ) as flows:
-            self._tools.connect(flows.store, flows.chat)
+            settings = configured.settings
+            places = Places(settings.base_dir, settings.downloads, Path.home())
+            self._tools.connect(flows.store, flows.chat, places)
             self._tools.unavailable = None
             self._approvals = flows.approvals
             self._approving.set()
@@ -222,32 +231,36 @@ def load_wiring() -> ModuleType:
 
 def _make_inward(clock: Clock, session: Session, activity: Activity) -> tuple[Tools, Turns]:
     """What the session may call, from the first moment on and whatever becomes of the flows."""
-    from telegram_channel.settings import state_dir_from_environment
+    from telegram_channel.profiles import base_directory
 
-    state_dir = state_dir_from_environment()
-    turns = Turns(clock, session.id, activity, _make_guard(state_dir))
-    places = Places(state_dir, state_dir / "downloads", Path.home())
+    base = base_directory()
+    turns = Turns(clock, session.id, activity, _make_guard(base))
+    places = Places(base, base / "downloads", Path.home())
     return Tools(clock, session.id, places, answered=turns.answered), turns
 
 
-def _make_guard(state_dir: Path) -> Gate:
-    """What keeps the model away from our own state and commands. Loading it takes a while."""
+def _make_guard(base: Path) -> Gate:
+    """What keeps the model away from our own state and commands, of all profiles. Loading it takes a while."""
     from telegram_channel.core.guard import Guard
+    from telegram_channel.profiles import PROJECT_FILE, project_file
 
-    plugin_data = os.environ.get("CLAUDE_PLUGIN_DATA", "")
+    project = os.environ.get("CLAUDE_PROJECT_DIR") or str(Path.cwd())
+    program = [os.environ.get("CLAUDE_PLUGIN_DATA", ""), str(project_file() or Path(project, PROJECT_FILE))]
     return Guard(
-        str(state_dir),
+        str(base),
         str(Path.home()),
-        os.environ.get("CLAUDE_PROJECT_DIR") or str(Path.cwd()),
-        extra=(str(state_dir.resolve()),),
+        project,
+        extra=(str(base.resolve()),),
         token_in_environment=bool(os.environ.get("TELEGRAM_BOT_TOKEN", "").strip()),
-        program_dirs=(plugin_data,) if plugin_data else (),
+        program_dirs=tuple(one for one in program if one),
     )
 
 
-def _configuration() -> _Configured:
-    """Read all settings. Raises `ConfigurationError`."""
+def _configuration(pinned: "Profile | None") -> _Configured:
+    """Read all settings, of the profile that was chosen before. Raises `ConfigurationError`."""
+    from telegram_channel.profiles import choose_profile
     from telegram_channel.settings import Settings
 
-    settings = Settings.load()
-    return _Configured(settings, settings.token())
+    profile = pinned or choose_profile()
+    settings = Settings.load(profile)
+    return _Configured(profile, settings, settings.token())

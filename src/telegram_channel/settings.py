@@ -1,7 +1,7 @@
-"""Where every setting comes from: environment, then files in the state directory, then defaults.
+"""Where every setting comes from: environment, then files in the profile's state directory, then defaults.
 
-One way to resolve the state directory, used by the server and by every command alike:
-`TELEGRAM_STATE_DIR`, else the user's state directory of this platform.
+One way to resolve the state directory, used by the server and by every command alike: the base directory is
+`TELEGRAM_STATE_DIR`, else the user's state directory of this platform; `profiles` says which directory below it.
 """
 
 import os
@@ -10,15 +10,22 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import platformdirs
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from telegram_channel.core.ids import BotId
 from telegram_channel.errors import ConfigurationError, NoToken
+from telegram_channel.profiles import (
+    DATABASE_FILE,
+    DEFAULT,
+    Profile,
+    base_directory,
+    choose_profile,
+    owner_of_environment_token,
+)
+from telegram_channel.profiles import TOKEN_FILE as TOKEN_FILE
 
 PUBLIC_API = "https://api.telegram.org"
-TOKEN_FILE = "token"  # noqa: S105 - a file name
 SETTINGS_FILE = "settings.toml"
 TOKEN_PATTERN = re.compile(r"(\d{1,20}):[A-Za-z0-9_-]{4,}")
 """What a bot token looks like: the bot's id, a colon, a secret (source: @BotFather)."""
@@ -49,17 +56,20 @@ class Token:
 
 
 def state_dir_from_environment() -> Path:
-    """The directory of everything that is kept; it may not exist yet."""
-    chosen = os.environ.get("TELEGRAM_STATE_DIR", "").strip()
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    return platformdirs.user_state_path("telegram-channel", appauthor=False)
+    """The directory of everything that is kept, of all profiles; it may not exist yet. Never raises."""
+    return base_directory(os.environ)
 
 
-def files_as_of_now() -> tuple[object, ...]:
-    """Something that is equal as long as no file that settings come from was written; cheap, reads none of them."""
-    directory = state_dir_from_environment()
-    return tuple(_version(directory / name) for name in (SETTINGS_FILE, TOKEN_FILE))
+def files_as_of_now(profile: Profile | None = None) -> tuple[object, ...]:
+    """Something that is equal as long as no file that settings come from was written; cheap, reads none of them.
+
+    Without a profile it is asked anew which one it is, and that is part of the answer.
+    """
+    try:
+        directory = (profile or choose_profile()).directory
+    except ConfigurationError as error:
+        return (error.explained(),)
+    return directory, *(_version(directory / name) for name in (SETTINGS_FILE, TOKEN_FILE))
 
 
 def _version(path: Path) -> tuple[int, ...] | None:
@@ -70,14 +80,48 @@ def _version(path: Path) -> tuple[int, ...] | None:
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-class _StateDirSource(PydanticBaseSettingsSource):
-    """`settings.toml` and the token file of the state directory."""
+class _ProfileSource(PydanticBaseSettingsSource):
+    """The profile and its directory: nothing of lower rank may say where things are kept."""
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - required by the base
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        directory = state_dir_from_environment()
+        if "state_dir" in self.current_state:
+            return {"profile": self.current_state.get("profile", DEFAULT)}
+        profile = choose_profile(self.current_state.get("profile"))
+        return {"profile": profile.name, "state_dir": profile.directory}
+
+
+class _EnvironmentSource(PydanticBaseSettingsSource):
+    """The environment, without the tokens that belong to another profile (the rule is in `profiles`)."""
+
+    def __init__(self, settings_cls: type[BaseSettings], environment: PydanticBaseSettingsSource) -> None:
+        super().__init__(settings_cls)
+        self._environment = environment
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        return self._environment.get_field_value(field, field_name)
+
+    def __call__(self) -> dict[str, Any]:
+        profile = self.current_state["profile"]
+        foreign = set()
+        if profile != owner_of_environment_token():
+            foreign.add("bot_token")
+        if profile != DEFAULT:
+            foreign.add("option_bot_token")
+        return {name: value for name, value in self._environment().items() if name not in foreign}
+
+
+class _StateDirSource(PydanticBaseSettingsSource):
+    """`settings.toml` and the token file of the profile's directory."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - required by the base
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        directory = Path(self.current_state["state_dir"])
+        configure = f"telegram-channel configure{_argument(self.current_state['profile'])}"
         values: dict[str, Any] = {}
         try:
             values |= tomllib.loads((directory / SETTINGS_FILE).read_text("utf-8"))
@@ -92,15 +136,16 @@ class _StateDirSource(PydanticBaseSettingsSource):
             raise ConfigurationError(
                 f"{directory / SETTINGS_FILE} cannot be read: {error}.", "Repair or remove that file."
             ) from None
-        if "bot_token" in values:
+        if {"bot_token", "option_bot_token", "stored_bot_token"} & values.keys():
             raise ConfigurationError(
                 f"{directory / SETTINGS_FILE} contains the bot token.",
-                "Remove it there and run `telegram-channel configure`, which keeps it in a file of its own.",
+                f"Remove it there and run `{configure}`, which keeps it in a file of its own.",
             )
-        if "state_dir" in values:
+        if {"state_dir", "profile"} & values.keys():
             raise ConfigurationError(
-                f"{directory / SETTINGS_FILE} names another state directory.",
-                "Remove it there and set TELEGRAM_STATE_DIR, for the server and for every command alike.",
+                f"{directory / SETTINGS_FILE} names another state directory or profile.",
+                "Remove it there and set TELEGRAM_STATE_DIR or TELEGRAM_PROFILE, for the server and for every "
+                "command alike.",
             )
         try:
             values["stored_bot_token"] = (directory / TOKEN_FILE).read_text("utf-8").strip()
@@ -109,9 +154,13 @@ class _StateDirSource(PydanticBaseSettingsSource):
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(
                 f"The token file in {directory} cannot be read: {type(error).__name__}.",
-                "Run `telegram-channel configure` again.",
+                f"Run `{configure}` again.",
             ) from None
         return values
+
+
+def _argument(profile: str) -> str:
+    return Profile(Path(), profile).arguments
 
 
 class Settings(BaseSettings):
@@ -126,11 +175,18 @@ class Settings(BaseSettings):
     """The plugin's own option; `bot_token` of the environment comes before it."""
     stored_bot_token: SecretStr | None = None
     """What `configure` stored; it comes last."""
+    profile: str = DEFAULT
+    """Which of the operator's bots this is about; see `profiles`."""
     state_dir: Path = Field(default_factory=state_dir_from_environment)
+    """Of this profile. In the environment it is the base directory of all profiles."""
     api_base: str = PUBLIC_API
     """Requests go to `{api_base}/bot<token>/<method>`, files to `{api_base}/file/bot<token>/<path>`."""
     poll: Literal["auto", "always", "never"] = "auto"
     """`auto`: only in a session that was started with us as a channel."""
+    permission_relay: Literal["channel", "hook", "off"] = Field(
+        default="channel", validation_alias=AliasChoices("permission_relay", "TELEGRAM_RELAY")
+    )
+    """Where permission prompts of the chat come from: the channel's own relay, our hook alone, or nowhere."""
     proxy: str | None = None
     redeliver_after_s: float = Field(default=300, ge=1)
     """How long an event may stay without proof of reading while the session is idle."""
@@ -162,17 +218,23 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - signature of the base
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment before files; no .env file of a project may configure a bot."""
-        return init_settings, env_settings, _StateDirSource(settings_cls)
+        return (
+            init_settings,
+            _ProfileSource(settings_cls),
+            _EnvironmentSource(settings_cls, env_settings),
+            _StateDirSource(settings_cls),
+        )
 
     @classmethod
-    def load(cls) -> Self:
-        """Read all sources.
+    def load(cls, profile: Profile | None = None) -> Self:
+        """Read all sources, for the profile that was chosen, or for the one that is to be chosen now.
 
         Raises:
             ConfigurationError: a value is wrong; the message names it and never shows a secret.
         """
+        chosen = profile or choose_profile()
         try:
-            return cls()
+            return cls(profile=chosen.name, state_dir=chosen.directory)
         except ValidationError as error:
             faults = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
             raise ConfigurationError(
@@ -182,6 +244,8 @@ class Settings(BaseSettings):
     def token(self) -> Token:
         """The bot token in force: environment, then the plugin's option, then the token file.
 
+        Only those that belong to this profile (the rule is in `profiles`).
+
         Raises:
             NoToken: there is none.
             ConfigurationError: it is not a token.
@@ -189,12 +253,23 @@ class Settings(BaseSettings):
         for secret in (self.bot_token, self.option_bot_token, self.stored_bot_token):
             if secret and (text := secret.get_secret_value().strip()):
                 return Token(text)
-        raise NoToken("There is no bot token.")
+        if self.profile == DEFAULT:
+            raise NoToken("There is no bot token.")
+        raise NoToken(
+            f"There is no bot token for profile `{self.profile}`.",
+            f"Run `telegram-channel configure{_argument(self.profile)}` in a terminal. The plugin's option belongs "
+            "to the default profile, and TELEGRAM_BOT_TOKEN to the one that TELEGRAM_PROFILE names beside it.",
+        )
+
+    @property
+    def base_dir(self) -> Path:
+        """The directory of all profiles: whoever guards secrets guards all of it."""
+        return self.state_dir if self.profile == DEFAULT else self.state_dir.parents[1]
 
     @property
     def database(self) -> Path:
-        """The file all processes of this state directory share."""
-        return self.state_dir / "state.db"
+        """The file all processes of this profile share."""
+        return self.state_dir / DATABASE_FILE
 
     @property
     def downloads(self) -> Path:

@@ -171,14 +171,14 @@ def test_a_file_in_place_of_the_state_directory_is_wrong(tmp_path: Path) -> None
 def test_the_source_of_the_token_is_named_and_the_token_is_not(
     environ: dict[str, str], source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("TELEGRAM_BOT_TOKEN", "TELEGRAM_OPTION_BOT_TOKEN"):
+    for name in ("TELEGRAM_BOT_TOKEN", "TELEGRAM_OPTION_BOT_TOKEN", "TELEGRAM_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TELEGRAM_STATE_DIR", str(tmp_path))
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     if not environ:
         (tmp_path / "token").write_text(TOKEN)
-    check = check_token(Settings.load(), environ)
+    check = check_token(Settings.load())
     assert check.passed
     assert source in check.text
     assert TOKEN.partition(":")[2] not in check.text

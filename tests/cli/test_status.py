@@ -228,6 +228,7 @@ async def test_words_for_people_stay_on_their_lines(terminal: Terminal) -> None:
             out = (await status(terminal)).out
     assert all(char.isprintable() or char == "\n" for char in out)
     assert [line.split(":")[0] for line in out.splitlines()] == [
+        "profile",
         "state",
         "bot",
         "polls",

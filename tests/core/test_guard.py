@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import string
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given, settings
@@ -718,6 +719,9 @@ def test_a_state_directory_on_windows_is_known_by_all_its_names() -> None:
         "file://localhost/home/ann/.local/state/telegram%2Dchannel/token",
         "/home/ann/.local/state/\uff54elegram-channel/token",
         f"{STATE}/downloads/../token",
+        f"{STATE}/profiles/work/token",
+        f"{STATE}/profiles/work/downloads/../token",
+        f"{STATE}/profiles/downloads/token",
         f"{STATE}/downloads/x/../../token",
         "/mnt/disk/ann/state/telegram-channel/token",
         "/proc/1234/environ",
@@ -751,6 +755,7 @@ def test_file_tools_stay_out_of_the_state(tool: str, field: str, path: str) -> N
     [
         f"{STATE}/downloads/photo.jpg",
         f"{STATE}/downloads",
+        f"{STATE}/profiles/work/downloads/photo.jpg",
         f"{STATE}-notes.txt",
         "/home/ann/shop/token",
         "src/telegram_channel/cli/access.py",
@@ -775,6 +780,16 @@ def test_texts_that_are_written_are_not_taken_for_commands_or_paths() -> None:
     assert GUARD.refusal(call("Task", prompt=text, description="telegram-channel access")) is None
     assert GUARD.refusal(call("TodoWrite", todos=[{"content": f"{STATE}/token", "status": "pending"}])) is None
     assert GUARD.refusal(call("Grep", pattern="telegram-channel/token", path="src")) is None
+
+
+def test_the_choice_of_a_projects_bot_may_be_read_but_not_changed() -> None:
+    """MUST: the model never changes which bot a project has."""
+    file = f"{HOME}/shop/telegram-channel.toml"
+    guard = replace(GUARD, program_dirs=(DATA, file))
+    for place in (file, "telegram-channel.toml"):
+        assert guard.refusal(call("Write", content="x", file_path=place))
+    assert guard.refusal(call("Bash", command="echo 'profile = \"work\"' > telegram-channel.toml"))
+    assert guard.refusal(call("Read", file_path=file)) is None
 
 
 def test_the_installed_program_may_be_read_but_not_changed() -> None:

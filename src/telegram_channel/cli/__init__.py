@@ -70,6 +70,8 @@ def usage(commands: Mapping[str, Command] = COMMANDS) -> str:
         "usage: telegram-channel COMMAND [ARGUMENT ...]\n\n"
         "Talk to a running Claude Code session from Telegram.\n\n"
         f"{''.join(lines)}\n"
+        "Several bots: access, configure, status and doctor take --profile NAME; otherwise TELEGRAM_PROFILE\n"
+        'counts, or the line `profile = "NAME"` in telegram-channel.toml of the project.\n'
         "`telegram-channel COMMAND --help` says more; `telegram-channel --version` names the version.\n"
         "Exit codes: 0 done, 1 could not be done, 2 wrong usage, 130 interrupted.\n"
     )

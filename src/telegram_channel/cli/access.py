@@ -15,12 +15,14 @@ from telegram_channel.bridge.listing import audit_listing, listing
 from telegram_channel.cli import DONE, access_words
 from telegram_channel.cli.chosen_bot import bot_id, open_chosen
 from telegram_channel.cli.output import complain, say, say_json
+from telegram_channel.cli.profile_option import EXPLANATION, add_profile_option, told
 from telegram_channel.cli.qr import drawn
 from telegram_channel.clock import SystemClock
 from telegram_channel.core.access import Policy, Role
 from telegram_channel.core.ids import ChatId, SenderId
 from telegram_channel.core.visible import visible_line
 from telegram_channel.ports import Store
+from telegram_channel.profiles import DEFAULT, choose_profile
 from telegram_channel.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,13 +35,13 @@ _CLOCK = SystemClock()
 
 JSON_SHAPE = """\
 shape of --json (keys may be added, none is renamed; times are ISO 8601 in UTC; ids are strings):
-  list: {"bot", "username", "policy",
+  list: {"profile", "bot", "username", "policy",
          "senders": [{"id", "role", "name", "since", "by", "welcomed"}],
          "groups": [{"id", "title", "since", "senders", "mention_only", "patterns"}],
          "pending": [{"id", "name", "asked_at", "expires_at", "code_sent"}],
          "invitations": [{"role", "made_at", "expires_at"}],
          "locked_out": [{"who", "until"}]}
-  log:  {"bot", "rows": [{"at", "actor", "action", "subject", "detail"}]}, newest last
+  log:  {"profile", "bot", "rows": [{"at", "actor", "action", "subject", "detail"}]}, newest last
 """
 
 
@@ -54,8 +56,12 @@ def main(argv: Sequence[str]) -> int:
 
 
 async def _carry_out(verb: Verb, options: argparse.Namespace) -> int:
-    store = await open_chosen(Settings.load(), options.bot)
+    profile = choose_profile(options.profile)
+    store = await open_chosen(Settings.load(profile), options.bot)
+    options.profile = profile.name
     try:
+        if profile.name != DEFAULT and not getattr(options, "json", False):
+            say(f"Profile {told(profile)}:")
         await verb(store, options)
     finally:
         await store.close()
@@ -134,6 +140,7 @@ async def _group_rm(store: Store, options: argparse.Namespace) -> None:
 async def _list(store: Store, options: argparse.Namespace) -> None:
     report = await store.health.latest()
     book = {
+        "profile": options.profile,
         "bot": store.bot or None,
         "username": (report.bot_username or None) if report else None,
         **listing(await store.access.read(), _CLOCK.now()),
@@ -147,7 +154,7 @@ async def _list(store: Store, options: argparse.Namespace) -> None:
 async def _log(store: Store, options: argparse.Namespace) -> None:
     rows = audit_listing(await store.audit.rows(options.limit))
     if options.json:
-        say_json({"bot": store.bot or None, "rows": rows})
+        say_json({"profile": options.profile, "bot": store.bot or None, "rows": rows})
     else:
         say(access_words.log(rows))
 
@@ -159,10 +166,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="telegram-channel access",
         description="Who may talk to the bot, and who may approve. Works with and without a running session.",
-        epilog=JSON_SHAPE,
+        epilog=f"{JSON_SHAPE}\n{EXPLANATION}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    add_profile_option(parser)
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     _code_verb(verbs, "pair", _pair, "let in the person whose code this is")
     _code_verb(verbs, "deny", _deny, "turn away the person whose code this is")
@@ -197,11 +205,12 @@ def _verb(verbs: "_Verbs", name: str, run: Verb, help_text: str) -> argparse.Arg
         name,
         help=help_text,
         description=f"{help_text[0].upper()}{help_text[1:]}.",
-        epilog=JSON_SHAPE if name in ("list", "log") else None,
+        epilog=f"{JSON_SHAPE}\n{EXPLANATION}" if name in ("list", "log") else EXPLANATION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("--bot", type=bot_id, metavar="ID", help="which bot, where several share the state directory")
+    add_profile_option(parser, repeated=True)
     parser.set_defaults(verb=run)
     return parser
 

@@ -11,10 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
 from telegram_channel.claude.launch import channel_obstacles
+from telegram_channel.cli.profile_option import told
+from telegram_channel.cli.rivals import shared_bots
 from telegram_channel.cli.status import HOW_TO_START, STOPPED, write_fault
 from telegram_channel.core.health import BridgeState
 from telegram_channel.errors import ConfigurationError
+from telegram_channel.profiles import Profile, made_profiles
 from telegram_channel.settings import TOKEN_FILE, Settings
 
 REPLY_TOOL = "mcp__plugin_telegram_telegram__reply"
@@ -134,19 +139,42 @@ def check_state_directory(settings: Settings) -> list[Check]:
     ]
 
 
-def check_token(settings: Settings, environ: Mapping[str, str]) -> Check:
+def check_profiles(chosen: Profile) -> list[Check]:
+    """Which profile this is about, which others there are, and whether two of them use the same bot."""
+    others = [one.name for one in made_profiles(chosen.base) if one.name != chosen.name]
+    known = f"There are others: {', '.join(others)}." if others else "There is no other."
+    checks = [Check("profile", True, f"This is about profile {told(chosen)}. {known}")]
+    for bot, using in shared_bots(chosen.base).items():
+        places = "; ".join(one.told(bot) for one in using)
+        checks.append(
+            Check(
+                "same bot",
+                False,
+                f"More than one profile uses bot {bot}, so each takes messages away from the others: {places}.",
+                "Give each profile a bot of its own (`telegram-channel configure --profile NAME`), or remove the "
+                f"file `{TOKEN_FILE}` of all but one.",
+            )
+        )
+    return checks
+
+
+def check_token(settings: Settings) -> Check:
     """Whether there is a bot token, and where it comes from; never what it is."""
     try:
         token = settings.token()
     except ConfigurationError as error:
         return Check("token", False, str(error), error.remedy)
-    if environ.get("TELEGRAM_BOT_TOKEN", "").strip():
+    if _given(settings.bot_token):
         source = "the environment (TELEGRAM_BOT_TOKEN)"
-    elif environ.get("TELEGRAM_OPTION_BOT_TOKEN", "").strip():
+    elif _given(settings.option_bot_token):
         source = "the plugin's options"
     else:
         source = f"the file {settings.state_dir / TOKEN_FILE}"
     return Check("token", True, f"The token of bot {token.bot} comes from {source}.")
+
+
+def _given(secret: SecretStr | None) -> bool:
+    return secret is not None and bool(secret.get_secret_value().strip())
 
 
 def check_bridge(found: Mapping[str, Any]) -> list[Check]:

@@ -18,6 +18,8 @@ from telegram_channel.claude.launch import is_alive
 from telegram_channel.cli import DONE, FAILED
 from telegram_channel.cli.chosen_bot import UNCLAIMED, bot_id, choose_bot
 from telegram_channel.cli.output import say, say_json, table, untrusted
+from telegram_channel.cli.profile_option import EXPLANATION, add_profile_option, names, told
+from telegram_channel.cli.rivals import why_conflict
 from telegram_channel.clock import SystemClock
 from telegram_channel.core.access import AccessState, Role
 from telegram_channel.core.health import BridgeState, HealthReport
@@ -26,6 +28,7 @@ from telegram_channel.core.inbox import Counts, DeliveryState
 from telegram_channel.core.visible import visible_line
 from telegram_channel.errors import ConfigurationError, StateError, StateUnwritable
 from telegram_channel.ports import SessionRecord, Store
+from telegram_channel.profiles import Profile, choose_profile, made_profiles
 from telegram_channel.settings import Settings, state_dir_from_environment
 from telegram_channel.storage import open_store
 from telegram_channel.storage.lease import FileLease
@@ -53,9 +56,13 @@ shape of --json (keys may be added, none is renamed):
   sessions         [{{"session", "pid", "name", "channel", "polls", "started_at", "last_seen_s"}}], the living only
   problem          what is wrong and what to do, empty when nothing is
   unreadable       whether settings or stored state cannot be read
+  profile          the profile this is about, or null where that cannot be told
+  profile_from     who named it: --profile, TELEGRAM_PROFILE, the path of a project's file, empty for nobody
+  profiles         the names of all profiles that something was kept for
   state_dir, version
 exit code: 0, or 1 where it is unreadable
-"""
+
+{EXPLANATION}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +99,7 @@ _KEPT_WITHOUT_LEASE = (BridgeState.BAD_TOKEN, BridgeState.STATE_BROKEN, BridgeSt
 def main(argv: Sequence[str]) -> int:
     """Print the status; returns the exit code."""
     options = _parser().parse_args(argv)
-    found = asyncio.run(snapshot(SystemClock().now(), options.bot))
+    found = asyncio.run(snapshot(SystemClock().now(), options.bot, options.profile))
     if options.json:
         say_json(found)
     else:
@@ -100,14 +107,15 @@ def main(argv: Sequence[str]) -> int:
     return FAILED if found["unreadable"] else DONE
 
 
-async def snapshot(now: datetime, asked: BotId | None = None) -> dict[str, Any]:
+async def snapshot(now: datetime, asked: BotId | None = None, asked_profile: str | None = None) -> dict[str, Any]:
     """Everything `status` tells, as plain data; it never raises for what it finds."""
     found = _blank()
     try:
-        settings = Settings.load()
+        profile = choose_profile(asked_profile)
+        found |= {"profile": profile.name, "profile_from": profile.named_by, "state_dir": str(profile.directory)}
+        settings = Settings.load(profile)
     except ConfigurationError as error:
         return found | {"problem": error.explained(), "unreadable": True}
-    found["state_dir"] = str(settings.state_dir)
     try:
         settings.token()
     except ConfigurationError as error:
@@ -120,7 +128,8 @@ async def snapshot(now: datetime, asked: BotId | None = None) -> dict[str, Any]:
             return found | {"bot": bot or None, "state": state} | nothing
         store = await open_store(settings.database, bot)
         try:
-            return found | await _read(store, settings, now, str(found["problem"]))
+            found |= await _read(store, settings, now, str(found["problem"]))
+            return found | _conflict_explained(found, profile)
         finally:
             await store.close()
     except StateError as error:
@@ -129,6 +138,13 @@ async def snapshot(now: datetime, asked: BotId | None = None) -> dict[str, Any]:
             "problem": error.explained(),
             "unreadable": True,
         }
+
+
+def _conflict_explained(found: dict[str, Any], profile: Profile) -> dict[str, Any]:
+    """The problem with its likely causes, where somebody else takes the messages."""
+    if found["state"] != BridgeState.CONFLICT.value or not found["bot"]:
+        return {}
+    return {"problem": f"{found['problem']} {why_conflict(profile, BotId(found['bot']))}".strip()}
 
 
 def has_state(settings: Settings) -> bool:
@@ -181,6 +197,9 @@ def _blank() -> dict[str, Any]:
         "sessions": [],
         "problem": "",
         "unreadable": False,
+        "profile": None,
+        "profile_from": "",
+        "profiles": names(made_profiles(state_dir_from_environment())),
         "state_dir": str(state_dir_from_environment()),
         "version": __version__,
     }
@@ -268,6 +287,7 @@ def _in_words(found: dict[str, Any]) -> str:
     sentence = _STOPPED_SENTENCE if state == STOPPED else BridgeState(state).sentence
     poll = found["last_poll_ok_s"]
     rows = [
+        ("profile", _profile_in_words(found)),
         ("state", f"{state}: {sentence}"),
         ("bot", _bot_in_words(found)),
         ("polls", f"process {found['poller']}" if found["poller"] else "no process"),
@@ -292,6 +312,14 @@ def _in_words(found: dict[str, Any]) -> str:
     return table([(f"{name}:", text) for name, text in rows], indent="")
 
 
+def _profile_in_words(found: dict[str, Any]) -> str:
+    base = state_dir_from_environment()
+    chosen = found["profile"]
+    text = told(Profile(base, chosen, found["profile_from"])) if chosen else "not known"
+    others = [name for name in found["profiles"] if name != chosen]
+    return f"{text}; others: {', '.join(others)}" if others else text
+
+
 def _bot_in_words(found: dict[str, Any]) -> str:
     if not found["bot"]:
         return "not known"
@@ -308,4 +336,5 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument("--bot", type=bot_id, metavar="ID", help="which bot, where several share the state directory")
+    add_profile_option(parser)
     return parser

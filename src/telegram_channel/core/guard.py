@@ -53,7 +53,7 @@ _REASONS: Mapping[Finding, str] = {
         f"Name narrower directories instead. {_ONLY}"
     ),
     Finding.TOKEN: f"This call would show or use the Telegram bot's token, which stays closed to you. {_ONLY}",
-    Finding.PROGRAM: f"This call would change the program of the Telegram bridge itself. {_ONLY}",
+    Finding.PROGRAM: f"This call would change the Telegram bridge's program, or which bot a project has. {_ONLY}",
     Finding.UNREADABLE: (
         "This call is too long or too nested to be checked, and it names the Telegram bridge's commands or state. "
         f"Split it into plain commands. {_ONLY}"
@@ -77,7 +77,7 @@ class Guard:
     bot: str = ""
     """The bot's id, when it is known: other bots' addresses are nobody's business then."""
     program_dirs: tuple[str, ...] = ()
-    """Directories that hold the bridge's installed program; reading there is fine."""
+    """What the bridge's program and a project's choice of a bot are read from; reading there is fine."""
     _places: Places = field(init=False, repr=False, compare=False)
     _program: Places = field(init=False, repr=False, compare=False)
 

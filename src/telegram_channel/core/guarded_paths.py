@@ -17,7 +17,9 @@ from telegram_channel.core.shell_words import ANY, MARKS, ONE, STAR
 STATE_FILES = ("token", "state.db", "state.db-wal", "settings.toml")
 """The names that give a relative path away, wherever it begins."""
 DOWNLOADS = "downloads"
-"""Below the directory; what came from the chat is in it."""
+"""Below the directory, and below that of each profile; what came from the chat is in it."""
+PROFILES = "profiles"
+"""Below the directory; in it one directory for each further bot."""
 _LITERALS = 3
 """How many characters of a name a pattern must spell out to count as aimed at it."""
 _MOST_PARTS = 200
@@ -158,6 +160,8 @@ def _aimed(parts: Parts, root: Parts, loose: bool) -> bool:
 
 def _downloaded(rest: Parts) -> bool:
     """Whether what follows the directory leads to a file from the chat, and nowhere else."""
+    if rest[:1] == (PROFILES,) and not MARKS & set("".join(rest[1:2])):
+        rest = rest[2:]
     return rest[:1] == (DOWNLOADS,) and not any(ANY in one for one in rest)
 
 

@@ -59,6 +59,7 @@ async def assembled(stage: Stage) -> AsyncIterator[Cast]:
                 "TELEGRAM_API_BASE": emulator.base_url,
                 "TELEGRAM_STATE_DIR": str(Path(directory, "state")),
                 "TELEGRAM_POLL": "always",
+                "TELEGRAM_PROFILE": "default",
                 "CLAUDE_PROJECT_DIR": str(Path(directory, "my-project")),
             }
             stage.say(Voice.NOTE, f"A fake Telegram listens on {emulator.base_url}; the real server is starting.")

@@ -28,7 +28,8 @@ def make_private_directory(directory: Path) -> None:
         StateUnwritable: it cannot be made, or something else has its name.
     """
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for above in (*reversed(directory.parents), directory):  # each of those that have to be made
+            above.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise StateUnwritable(f"The directory {directory} cannot be made: {error.strerror}.") from None
 
