@@ -14,21 +14,26 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from telegram_channel.core.ids import ChatId, MessageId, PromptId, SenderId, SessionId, UpdateId
+from telegram_channel.core.ids import ChatId, MessageId, PromptId, SenderId, SessionId, ThreadId, UpdateId
 from telegram_channel.core.inbox import DeliveryState, InboxEntry, Intake, Move
 from telegram_channel.core.orders import Order, OrderKind
 from telegram_channel.core.permission import Behavior, Details, How, PermissionRequest, Prompt, Verdict
+from telegram_channel.core.routing import Question, TopicBinding, Why
 from telegram_channel.core.wishes import Wishes
 from telegram_channel.errors import StateUnwritable
 from telegram_channel.storage import open_store
 from telegram_channel.storage.lease import FileLease
 from telegram_channel.storage.sqlite import SqliteStore
+from telegram_channel.storage.sqlite_worker import Database
 from tests.storage.conftest import BOOK, BOT
 from tests.values import NOON, entry, message
 
 LONGEST_LIFE_S = 30.0
 STOP = Order(OrderKind.STOP, SessionId("s1"), SenderId("7"), "Ann", NOON, ChatId("7"), MessageId("5"))
 DETAILS = Details('{"command": "ls"}')
+CHOSEN = SessionId("s1")
+FREE_TOPIC = TopicBinding(ChatId("-100"), ThreadId("3"), "/home/ann/shop", None, "shop", is_open=False)
+QUESTION = Question(FREE_TOPIC.chat, None, MessageId("8"), NOON)
 BATCH = 7
 """Messages in a batch of `ingest_for_ever`."""
 
@@ -87,6 +92,40 @@ async def open_and_change(path: Path) -> None:
     await store.inbox.ingest(Intake(seen=(UpdateId(os.getpid()),)), None)
     await store.close()
     say("stored")
+
+
+async def change_when_told(path: Path) -> None:
+    """Commit something for each line, until there are no more."""
+    database = Database(path)
+    say("ready")
+    while await asyncio.to_thread(sys.stdin.readline):
+        await database.write(
+            lambda connection: connection.execute("INSERT INTO audit (bot, body) VALUES ('1', '{}')")
+        )
+        say("stored")
+    await database.close()
+
+
+async def route_and_die(path: Path) -> None:
+    """Store one route of each kind, and be gone as soon as the last call returned."""
+    store = await open_store(path, BOT)
+    await store.routes.choose(FREE_TOPIC.chat, CHOSEN)
+    await store.routes.bind(FREE_TOPIC)
+    await store.routes.ask(QUESTION)
+    one = entry(message(), session=CHOSEN, why=Why.CHOSEN)
+    await store.inbox.ingest(Intake((one,), (), (one.update,)), one.update)
+    await store.routes.note_sent(CHOSEN, FREE_TOPIC.chat, [MessageId("1"), MessageId("2")], NOON)
+    die()
+
+
+async def take_topic(path: Path) -> None:
+    """Want the free topic when told to, at the same time as others, and say whether it was to be had."""
+    store = await open_store(path, BOT)
+    say("ready")
+    await asyncio.to_thread(sys.stdin.readline)
+    taken = await store.routes.take_topic(FREE_TOPIC.chat, FREE_TOPIC.project, SessionId(str(os.getpid())))
+    await store.close()
+    say(str(taken is not None))
 
 
 async def hold(path: Path) -> None:
@@ -148,7 +187,19 @@ async def lease(path: Path) -> None:
 
 
 ROLES: dict[str, Callable[[Path], Coroutine[None, None, None]]] = {
-    one.__name__: one for one in (store_and_die, ingest_for_ever, open_and_change, hold, full, readonly, lease)
+    one.__name__: one
+    for one in (
+        store_and_die,
+        ingest_for_ever,
+        open_and_change,
+        change_when_told,
+        route_and_die,
+        take_topic,
+        hold,
+        full,
+        readonly,
+        lease,
+    )
 }
 
 

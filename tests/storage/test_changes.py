@@ -4,8 +4,8 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Awaitable
-from contextlib import closing
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,7 +14,10 @@ import pytest
 from telegram_channel.core.ids import ChatId
 from telegram_channel.errors import StateUnreadable, StateUnwritable
 from telegram_channel.ports import Store
+from telegram_channel.storage.bell import Bell, Ear, bell_of, new_ear
 from telegram_channel.storage.sqlite import SqliteStore
+from telegram_channel.storage.sqlite_worker import Database
+from tests.storage.child import spawned
 from tests.storage.conftest import BOT, Shelf
 from tests.values import NOON
 
@@ -33,7 +36,7 @@ async def change(store: Store, chat: str = "7") -> None:
     await store.closed_chats.close(ChatId(chat), "blocked")
 
 
-async def resting(task: asyncio.Task[int]) -> asyncio.Task[int]:
+async def resting(task: asyncio.Task[T]) -> asyncio.Task[T]:
     """The task, once it had every chance to go on without being woken."""
     for _ in range(20):
         await asyncio.sleep(0)
@@ -113,7 +116,7 @@ class TestEveryBackend:
 
 
 class TestSqlite:
-    async def test_the_commit_of_a_real_process_wakes_who_waits(self, database: Path) -> None:
+    async def test_the_commit_of_a_program_that_rings_no_bell_wakes_who_waits(self, database: Path) -> None:
         store = SqliteStore(database, BOT, lambda: NOON)
         await store.check()
         version = await store.wait_for_change(-1, LONG_S)
@@ -164,3 +167,127 @@ class TestSqlite:
             other.execute("ROLLBACK")
         await soon(stuck)
         await store.close()
+
+
+@asynccontextmanager
+async def opened(
+    path: Path, new_ear: Callable[[], Ear | None] = new_ear, look_every_s: float = LONG_S
+) -> AsyncIterator[Database]:
+    """A database that hears of others by the bell alone, unless it looks more often."""
+    database = Database(path, new_ear=new_ear, look_every_s=look_every_s)
+    try:
+        await counted(database)
+        yield database
+    finally:
+        await database.close()
+
+
+async def insert(database: Database) -> None:
+    await database.write(lambda connection: connection.execute("INSERT INTO audit (bot, body) VALUES ('1', '{}')"))
+
+
+async def counted(database: Database) -> int:
+    count: int = await database.read(
+        lambda connection: connection.execute("SELECT count(*) FROM audit").fetchone()[0]
+    )
+    return count
+
+
+async def rows(database: Database, count: int) -> None:
+    """Return when there are so many, as a flow does: it looks, and looks again after every change."""
+    version = await database.wait_for_change(-1, LONG_S)
+    while await counted(database) < count:
+        version = await database.wait_for_change(version, LONG_S)
+
+
+async def waiting(database: Database) -> tuple[int, asyncio.Task[int]]:
+    """Somebody who waits, and has looked at the database for the last time before."""
+    version = await database.wait_for_change(-1, LONG_S)
+    task = await resting(asyncio.create_task(database.wait_for_change(version, LONG_S)))
+    await counted(database)  # the thread has done all that came before
+    return version, task
+
+
+def block(database: Path) -> None:
+    """Make it impossible to ring, for the superuser as well: a link to nowhere."""
+    bell_of(database).symlink_to(database.with_name("nowhere") / "at all")
+
+
+@pytest.mark.parametrize("ear", [new_ear, lambda: None], ids=["told by the kernel", "looking at the bell"])
+class TestBell:
+    """Where the database itself is not looked at for longer than any test takes."""
+
+    async def test_every_commit_of_a_real_process_wakes_who_waits(
+        self, database: Path, ear: Callable[[], Ear | None]
+    ) -> None:
+        """MUST: a commit wakes those who wait in other processes by the bell, without looking at the database."""
+        async with opened(database, ear) as mine:
+            with spawned("change_when_told", database) as child:
+                child.expect("ready")
+                for number in range(10):
+                    task = await resting(asyncio.create_task(rows(mine, number + 1)))
+                    child.say("go on")
+                    await soon(task)
+                    child.expect("stored")
+
+    async def test_a_change_is_waited_for_from_both_sides(
+        self, database: Path, ear: Callable[[], Ear | None]
+    ) -> None:
+        """Neither's rings drown the other's, however they fall."""
+        rounds = 40
+
+        async def take_turns(me: Database, odd: int) -> None:
+            version = await me.wait_for_change(-1, LONG_S)
+            while (count := await counted(me)) < rounds:
+                if count % 2 == odd:
+                    await insert(me)
+                version = await me.wait_for_change(version, LONG_S)
+
+        async with opened(database, ear) as one, opened(database, ear) as other:
+            await soon(asyncio.gather(take_turns(one, 0), take_turns(other, 1)))
+            assert await counted(one) == rounds
+
+    async def test_an_own_commit_wakes_once(self, database: Path, ear: Callable[[], Ear | None]) -> None:
+        async with opened(database, ear) as mine:
+            for _ in range(5):
+                version, task = await waiting(mine)
+                await insert(mine)
+                assert await soon(task) == version + 1
+                assert await mine.wait_for_change(version + 1, 0.05) == version + 1
+
+    async def test_a_ring_without_a_commit_wakes_nobody(self, database: Path, ear: Callable[[], Ear | None]) -> None:
+        async with opened(database, ear) as mine:
+            version, task = await waiting(mine)
+            for _ in range(5):
+                Bell(bell_of(database)).ring()
+            assert await mine.wait_for_change(version, 0.2) == version
+            assert not task.done()
+            await insert(mine)
+            await soon(task)
+
+    async def test_a_bell_that_vanishes_is_survived(self, database: Path, ear: Callable[[], Ear | None]) -> None:
+        async with opened(database, ear) as mine:
+            with spawned("change_when_told", database) as child:
+                child.expect("ready")
+                for number in range(4):
+                    task = await resting(asyncio.create_task(rows(mine, number + 1)))
+                    bell_of(database).unlink(missing_ok=True)
+                    child.say("go on")
+                    await soon(task)
+                    child.expect("stored")
+
+    async def test_a_bell_that_cannot_be_rung_fails_no_commit(
+        self, database: Path, ear: Callable[[], Ear | None]
+    ) -> None:
+        """MUST: a bell that cannot be rung fails no commit and hides none for long."""
+        database.parent.mkdir()
+        block(database)
+        async with opened(database, ear, look_every_s=0.01) as mine:
+            task = await resting(asyncio.create_task(rows(mine, 1)))
+            with spawned("change_when_told", database) as child:
+                child.expect("ready")
+                child.say("go on")
+                child.expect("stored")
+                await soon(task)
+            await insert(mine)
+            assert await counted(mine) == 2

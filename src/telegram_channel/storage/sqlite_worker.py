@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from telegram_channel.errors import StateError, StateTooNew, StateUnwritable
+from telegram_channel.storage.bell import Bell, Ear, Listener, bell_of, new_ear
 from telegram_channel.storage.changes import ChangeFeed
 from telegram_channel.storage.codec import DocumentTooNew
 from telegram_channel.storage.files import unreadable
@@ -35,10 +36,14 @@ Job = Callable[[sqlite3.Connection], T]
 
 BUSY_TIMEOUT_S = 5.0
 """How long to wait for another process before the database counts as unwritable."""
-LOOK_EVERY_S = 0.48
-"""How often other processes' commits are looked for while somebody waits: within the half second promised."""
+LOOK_EVERY_S = 2.0
+"""How often other processes' commits are looked for while somebody waits, for those that no bell announced."""
+LOOK_AT_BELL_EVERY_S = 0.08
+"""How often the bell is looked at while somebody waits and the kernel does not tell that it rang."""
 LOOK_WHEN_BROKEN_EVERY_S = 1.0
 """The same while the database cannot be used, so that nobody spins on an error."""
+_PATIENCE_S = 0.48
+"""How much longer than asked for a wait takes at most, while the thread waits for another process."""
 _HARMLESS = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 """After these the open file is as good as before, even for reading."""
 
@@ -78,12 +83,23 @@ def _tell(future: asyncio.Future[Any], result: Any, error: BaseException | None)
 class Database:
     """One database file, for one event loop. Nothing is opened or started before the first job."""
 
-    def __init__(self, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        busy_timeout_s: float = BUSY_TIMEOUT_S,
+        look_every_s: float = LOOK_EVERY_S,
+        new_ear: Callable[[], Ear | None] = new_ear,
+    ) -> None:
         self.path = path
+        self._look_every_s = look_every_s
         self._busy_timeout_s = busy_timeout_s
         self._orders: queue.SimpleQueue[_Order[Any] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._feed = ChangeFeed()
+        self._bell = Bell(bell_of(path))
+        self._listener = Listener(self._bell, self._heard, new_ear)
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
         # Everything below is the thread's own.
         self._connection: sqlite3.Connection | None = None
@@ -111,12 +127,12 @@ class Database:
             StateUnwritable: it was closed.
         """
         if self._feed.version == seen and not self._closed:
-            loop = asyncio.get_running_loop()
+            self._loop = loop = asyncio.get_running_loop()
             until = loop.time() + timeout_s
             with self._feed.watched():
                 glance = self._order(self._glance)
                 # The thread may be waiting for another process; even so this call ends in time.
-                await asyncio.wait((glance,), timeout=max(timeout_s, LOOK_EVERY_S))
+                await asyncio.wait((glance,), timeout=max(timeout_s, _PATIENCE_S))
                 await self._feed.wait(seen, until - loop.time())
         if self._closed:
             raise self._is_closed()
@@ -135,6 +151,12 @@ class Database:
         self._orders.put(None)
         await last.future
         self._thread.join()
+        self._listener.close()
+
+    def _heard(self) -> None:
+        """The bell rang. Without a watcher it is left as news, for the glance with which the next wait begins."""
+        if self._feed.is_watched and not self._closed and self._bell.rang():
+            self._order(self._answer_the_bell)
 
     def _order(self, work: Callable[[], T]) -> asyncio.Future[T]:
         if self._closed:
@@ -154,18 +176,28 @@ class Database:
     def _serve(self) -> None:
         next_look = time.monotonic()
         while True:
-            wait_s = max(next_look - time.monotonic(), 0) if self._feed.is_watched else None
             try:
-                order = self._orders.get(timeout=wait_s)
+                order = self._orders.get(timeout=self._rest_s(next_look))
             except queue.Empty:
                 pass
             else:
                 if order is None:
                     return
                 order.carry_out()
-            if self._feed.is_watched and time.monotonic() >= next_look:
+            if not self._feed.is_watched:
+                continue
+            if time.monotonic() >= next_look:
                 self._look_for_others()
-                next_look = time.monotonic() + (LOOK_WHEN_BROKEN_EVERY_S if self._broken else LOOK_EVERY_S)
+                next_look = time.monotonic() + (LOOK_WHEN_BROKEN_EVERY_S if self._broken else self._look_every_s)
+            elif not self._listener.hears and self._bell.rang():
+                self._answer_the_bell()
+
+    def _rest_s(self, next_look: float) -> float | None:
+        """How long there is nothing to do but to wait for orders; None means until there is one."""
+        if not self._feed.is_watched:
+            return None
+        rest_s = max(next_look - time.monotonic(), 0)
+        return rest_s if self._listener.hears else min(rest_s, LOOK_AT_BELL_EVERY_S)
 
     def _perform(self, job: Job[T], *, write: bool, checkpointed: bool, durable: bool = True) -> T:
         try:
@@ -189,6 +221,8 @@ class Database:
                 with suppress(sqlite3.Error):  # committed already; only its second copy is missing
                     checkpoint(connection)
             self._feed.bump()
+            if self._bell.ring() and self._feed.is_watched:
+                self._glance()  # the own ring may have drowned that of another
         return result
 
     def _misunderstood(self, error: CodecError) -> StateError:
@@ -243,10 +277,17 @@ class Database:
             self._data_version = version
             self._feed.bump()
 
+    def _answer_the_bell(self) -> None:
+        """The same because somebody rang; a database that cannot be used is not tried again with every ring."""
+        if not self._broken:
+            self._look_for_others()
+
     def _look_for_others(self) -> None:
-        """The same from time to time: also notices that the file was replaced, or can be opened again."""
+        """The same from time to time: also notices that a file was replaced, or can be opened again."""
         try:
             self._connected()
+            if self._loop is not None:
+                self._listener.attend(self._loop)
         except (StateError, sqlite3.Error):
             self._broken = True  # the next job says why
             self._disconnect()
