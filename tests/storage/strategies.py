@@ -40,6 +40,7 @@ from telegram_channel.core.permission import (
     Suggestion,
     Verdict,
 )
+from telegram_channel.core.routing import Question, TopicBinding
 from telegram_channel.core.wishes import Wishes
 from telegram_channel.ports import SessionRecord
 
@@ -57,7 +58,8 @@ def lists(strategy: st.SearchStrategy[object], most: int = 3) -> st.SearchStrate
     return st.lists(strategy, max_size=most).map(tuple)
 
 
-senders = st.builds(Sender, ids, st.sampled_from(Role), texts, times, texts, st.booleans())
+limits = st.frozensets(texts, max_size=2)
+senders = st.builds(Sender, ids, st.sampled_from(Role), texts, times, texts, st.booleans(), limits)
 groups = st.builds(Group, ids, texts, times, st.frozensets(ids, max_size=3), st.booleans(), lists(texts))
 pending = st.builds(
     PendingPairing, ids, texts, times, texts, texts, optional(times), st.booleans(), st.booleans(), st.booleans()
@@ -68,7 +70,7 @@ access_states = st.builds(
     st.lists(senders, max_size=3).map(lambda all_: MappingProxyType({one.sender: one for one in all_})),
     st.lists(groups, max_size=3).map(lambda all_: MappingProxyType({one.chat: one for one in all_})),
     lists(pending),
-    lists(st.builds(Invitation, texts, texts, st.sampled_from(Role), times, times)),
+    lists(st.builds(Invitation, texts, texts, st.sampled_from(Role), times, times, limits)),
     st.dictionaries(ids, st.builds(WrongCodes, lists(times), optional(times)), max_size=3).map(MappingProxyType),
 )
 
@@ -127,7 +129,9 @@ orders = st.builds(
     Order, st.sampled_from(OrderKind), texts, ids, texts, times, ids, ids, optional(ids), st.booleans()
 )
 wishes = st.builds(Wishes, st.booleans(), st.booleans())
-sessions = st.builds(SessionRecord, texts, numbers, times, times, texts, st.booleans())
+sessions = st.builds(SessionRecord, texts, numbers, times, times, texts, st.booleans(), st.booleans(), texts, texts)
+topics = st.builds(TopicBinding, ids, ids, texts, optional(texts), texts, st.booleans())
+questions = st.builds(Question, ids, optional(ids), ids, times)
 reports = st.builds(
     HealthReport, st.sampled_from(BridgeState), numbers, times, texts, texts, optional(times), optional(times)
 )

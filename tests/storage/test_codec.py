@@ -22,17 +22,21 @@ from telegram_channel.core.permission import (
     Prompt,
     Verdict,
 )
+from telegram_channel.ports import SessionRecord
 from telegram_channel.storage.codec import (
     ACCESS,
     AUDIT,
+    CHOICE,
     FETCH,
     HEALTH,
     INBOUND,
     ORDER,
     PROMPT,
     QUARANTINED,
+    QUESTION,
     REASON,
     SESSION,
+    TOPIC,
     WISHES,
     Document,
     DocumentTooNew,
@@ -44,14 +48,17 @@ from tests.values import NOON, later
 EVERYTHING: list[tuple[Document[Any], st.SearchStrategy[Any]]] = [
     (ACCESS, strategies.access_states),
     (AUDIT, strategies.audit_rows),
+    (CHOICE, strategies.texts),
     (FETCH, strategies.fetches),
     (HEALTH, strategies.reports),
     (INBOUND, strategies.deliverables),
     (ORDER, strategies.orders),
     (PROMPT, strategies.prompts),
     (QUARANTINED, strategies.quarantined),
+    (QUESTION, strategies.questions),
     (REASON, strategies.texts),
     (SESSION, strategies.sessions),
+    (TOPIC, strategies.topics),
     (WISHES, strategies.wishes),
 ]
 by_kind = pytest.mark.parametrize(("document", "values"), EVERYTHING, ids=[one.name for one, _ in EVERYTHING])
@@ -61,13 +68,13 @@ by_kind = pytest.mark.parametrize(("document", "values"), EVERYTHING, ids=[one.n
 GOLDEN = [
     (
         ACCESS,
-        '{"v":1,"data":{"policy":"allowlist","senders":{"7":{"sender":"7","role":"owner","name":"Ann",'
-        '"since":"2026-11-20T12:00:00.000000+00:00","by":"pair","welcomed":true}},"groups":{"-100":{"chat":"-100",'
+        '{"v":2,"data":{"policy":"allowlist","senders":{"7":{"sender":"7","role":"owner","name":"Ann",'
+        '"since":"2026-11-20T12:00:00.000000+00:00","by":"pair","welcomed":true,"only":["shop","till"]}},"groups":{"-100":{"chat":"-100",'
         '"title":"Crew","since":"2026-11-20T12:00:00.000000+00:00","senders":["8","9"],"mention_only":true,'
         '"patterns":["bot"]}},"pending":[{"sender":"8","name":"Bob","asked_at":"2026-11-20T12:00:00.000000+00:00",'
         '"code_hash":"ab","salt":"cd","expires_at":null,"reminder_owed":false,"reminded":true,"sent":true}],'
         '"invitations":[{"code_hash":"ef","salt":"01","role":"sender","made_at":"2026-11-20T12:00:00.000000+00:00",'
-        '"expires_at":"2026-11-20T12:10:00.000000+00:00"}],"wrong_codes":{"operator":{"times":'
+        '"expires_at":"2026-11-20T12:10:00.000000+00:00","only":[]}],"wrong_codes":{"operator":{"times":'
         '["2026-11-20T12:00:00.000000+00:00"],"locked_until":null}}}}',
     ),
     (
@@ -107,6 +114,22 @@ GOLDEN = [
         '"at":"2026-11-20T12:00:00.000000+00:00","chat":"7","message":"9","thread":null,"answered":false}}',
     ),
     (WISHES, '{"v":1,"data":{"progress":true,"stream":false}}'),
+    (
+        SESSION,
+        '{"v":2,"data":{"session":"s1","pid":7,"started_at":"2026-11-20T12:00:00.000000+00:00",'
+        '"last_seen_at":"2026-11-20T12:00:05.000000+00:00","name":"shop","is_channel":false,"receives":true,'
+        '"project":"/home/ann/shop","branch":"main"}}',
+    ),
+    (CHOICE, '{"v":1,"data":"s1"}'),
+    (
+        TOPIC,
+        '{"v":1,"data":{"chat":"-100","thread":"3","project":"/home/ann/shop","session":null,"name":"shop",'
+        '"is_open":false}}',
+    ),
+    (
+        QUESTION,
+        '{"v":1,"data":{"chat":"-100","thread":null,"message":"9","asked_at":"2026-11-20T12:00:00.000000+00:00"}}',
+    ),
 ]
 
 _PROMPT_1 = (
@@ -126,11 +149,33 @@ _ASKED = Prompt(
 )
 _ALLOWED = replace(_ASKED, verdict=Verdict(Behavior.ALLOW, SenderId("7"), "Ann", How.TEXT, later(5)))
 
+_SESSION_1 = (
+    '{{"v":1,"data":{{"session":"s1","pid":7,"started_at":"2026-11-20T12:00:00.000000+00:00",'
+    '"last_seen_at":"2026-11-20T12:00:05.000000+00:00","name":"shop","is_channel":{is_channel}}}}}'
+)
+_REGISTERED = SessionRecord(SessionId("s1"), 7, NOON, later(5), "shop", is_channel=True, receives=True)
+
+_ACCESS_1 = (
+    '{"v":1,"data":{"policy":"allowlist","senders":{"7":{"sender":"7","role":"owner","name":"Ann",'
+    '"since":"2026-11-20T12:00:00.000000+00:00","by":"pair","welcomed":true}},"groups":{"-100":{"chat":"-100",'
+    '"title":"Crew","since":"2026-11-20T12:00:00.000000+00:00","senders":["8","9"],"mention_only":true,'
+    '"patterns":["bot"]}},"pending":[{"sender":"8","name":"Bob","asked_at":"2026-11-20T12:00:00.000000+00:00",'
+    '"code_hash":"ab","salt":"cd","expires_at":null,"reminder_owed":false,"reminded":true,"sent":true}],'
+    '"invitations":[{"code_hash":"ef","salt":"01","role":"sender","made_at":"2026-11-20T12:00:00.000000+00:00",'
+    '"expires_at":"2026-11-20T12:10:00.000000+00:00"}],"wrong_codes":{"operator":{"times":'
+    '["2026-11-20T12:00:00.000000+00:00"],"locked_until":null}}}}'
+)
+_BOOK = ACCESS.decode(GOLDEN[0][1])
+_UNLIMITED = {SenderId("7"): replace(_BOOK.senders[SenderId("7")], only=frozenset())}
+
 # Texts that older releases wrote, and what they mean today. Only ever append.
 OLDER: list[tuple[Document[Any], str, Any]] = [
+    (ACCESS, _ACCESS_1, replace(_BOOK, senders=_UNLIMITED)),
     (PROMPT, _PROMPT_1.format(verdict="null", closing="null"), _ASKED),
     (PROMPT, _PROMPT_1.format(verdict="null", closing='"elsewhere"'), replace(_ASKED, closing=Closing.ELSEWHERE)),
     (PROMPT, _PROMPT_1.format(verdict=_VERDICT_1, closing="null"), _ALLOWED),
+    (SESSION, _SESSION_1.format(is_channel="true"), _REGISTERED),
+    (SESSION, _SESSION_1.format(is_channel="false"), replace(_REGISTERED, is_channel=False, receives=False)),
 ]
 
 
@@ -227,10 +272,50 @@ def test_an_older_version_is_read_as_strictly_as_the_present_one(before: str, af
         PROMPT.decode(old.replace(before, after))
 
 
-@pytest.mark.parametrize("data", ["null", "[]", "7", '""', "{}", '{"verdict":null}'])
-def test_what_was_no_older_version_either_is_refused(data: str) -> None:
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('"is_channel":true', '"is_channel":true,"receives":true'),
+        ('"is_channel":true', '"is_channel":true,"receives":true,"project":"","branch":""'),
+        ('"is_channel":true', '"is_channel":1'),
+        ('"is_channel":true', '"is_channel":true,"more":1'),
+        (',"is_channel":true', ""),
+        ('"name":"shop",', ""),
+        ('"v":1', '"v":2'),
+    ],
+)
+def test_an_older_process_is_read_as_strictly_as_a_present_one(before: str, after: str) -> None:
+    """MUST S2: a stored value with an unknown, missing or extra field is refused."""
+    old = _SESSION_1.format(is_channel="true")
+    assert before in old
     with pytest.raises(CodecError):
-        PROMPT.decode(f'{{"v":1,"data":{data}}}')
+        SESSION.decode(old.replace(before, after))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('"welcomed":true', '"welcomed":true,"only":[]'),
+        (
+            '"expires_at":"2026-11-20T12:10:00.000000+00:00"',
+            '"expires_at":"2026-11-20T12:10:00.000000+00:00","only":[]',
+        ),
+        ('"by":"pair",', ""),
+        ('"v":1', '"v":2'),
+    ],
+)
+def test_an_older_book_is_read_as_strictly_as_the_present_one(before: str, after: str) -> None:
+    """MUST S3: an access book is understood as a whole or not at all."""
+    assert before in _ACCESS_1
+    with pytest.raises(CodecError):
+        ACCESS.decode(_ACCESS_1.replace(before, after))
+
+
+@pytest.mark.parametrize("document", [ACCESS, PROMPT, SESSION], ids=["access", "prompt", "session"])
+@pytest.mark.parametrize("data", ["null", "[]", "7", '""', "{}", '{"verdict":null}', '{"is_channel":true}'])
+def test_what_was_no_older_version_either_is_refused(document: Document[Any], data: str) -> None:
+    with pytest.raises(CodecError):
+        document.decode(f'{{"v":1,"data":{data}}}')
 
 
 @pytest.mark.parametrize(
@@ -273,6 +358,9 @@ def test_what_is_no_document_is_refused(text: object) -> None:
         (("senders", "7", "role"), "admin"),
         (("senders", "7", "sender"), "8"),
         (("senders", "7", "welcomed"), 1),
+        (("senders", "7", "only"), None),
+        (("senders", "7", "only"), "shop"),
+        (("senders", "7", "only"), [7]),
         (("senders", "7", "since"), "yesterday"),
         (("senders", "7", "since"), "2026-11-20T12:00:00"),
         (("senders", "7", "since"), 1763640000),
@@ -311,7 +399,7 @@ def test_an_error_names_the_place_and_never_the_value() -> None:
 
 def test_a_newer_document_is_told_apart_from_a_broken_one() -> None:
     with pytest.raises(DocumentTooNew):
-        ACCESS.decode('{"v":2,"data":{"anything":1}}')
+        ACCESS.decode(f'{{"v":{ACCESS.version + 1},"data":{{"anything":1}}}}')
 
 
 @pytest.mark.parametrize(

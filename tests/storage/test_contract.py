@@ -202,6 +202,18 @@ class TestSessions:
         await store.sessions.register(session())
         assert await (await shelf.open(OTHER_BOT)).sessions.list() == ()
 
+    async def test_every_field_comes_back(self, shelf: Shelf, store: Store) -> None:
+        given = [
+            replace(session(), receives=False, project="/home/ann/shop", branch="main"),
+            replace(
+                session(pid=12), is_channel=False, receives=True, project="/home/ann/till \udce9", branch="\ud800"
+            ),
+        ]
+        for one in given:
+            await store.sessions.register(one)
+        await store.sessions.heartbeat(SessionId("one"), 11, given[0].last_seen_at)
+        assert await (await shelf.again(store)).sessions.list() == tuple(given)
+
     async def test_a_directory_whose_name_is_no_unicode_is_kept(self, shelf: Shelf, store: Store) -> None:
         odd = replace(session(), name=b"caf\xe9".decode("utf-8", "surrogateescape"))
         await store.sessions.register(odd)

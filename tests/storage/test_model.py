@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from telegram_channel.core.access import AccessState
-from telegram_channel.core.ids import BotId, ChatId, EntryId, MessageId, PromptId, SenderId, SessionId, UpdateId
+from telegram_channel.core.ids import (
+    BotId,
+    ChatId,
+    EntryId,
+    MessageId,
+    PromptId,
+    SenderId,
+    SessionId,
+    ThreadId,
+    UpdateId,
+)
 from telegram_channel.core.inbox import DeliveryState, Fetch, FetchState, Intake, Move, QuarantinedUpdate
 from telegram_channel.core.orders import EVERY_SESSION, Order, OrderKind
 from telegram_channel.core.permission import (
@@ -24,6 +34,7 @@ from telegram_channel.core.permission import (
     Prompt,
     Verdict,
 )
+from telegram_channel.core.routing import NOBODY, Question, TopicBinding, Why
 from telegram_channel.core.wishes import Wishes
 from telegram_channel.ports import Store
 from telegram_channel.storage.memory import MemoryDatabase, MemoryStore
@@ -37,22 +48,27 @@ bots = st.sampled_from([BotId("1"), BotId("2"), BotId("")])
 prompt_ids = st.sampled_from(["p1", "p2", "p3"]).map(PromptId)
 session_ids = st.sampled_from(["s1", "s2"]).map(SessionId)
 states = st.sampled_from(DeliveryState)
+reasons = st.none() | st.sampled_from(Why)
 moves = st.builds(
     Move,
     st.lists(few.map(EntryId), max_size=3).map(tuple),
     st.lists(states, max_size=6).map(tuple),
     st.none() | states,
-    st.none() | session_ids,
+    st.none() | session_ids | st.just(NOBODY),
     st.none() | moments,
     st.none() | st.booleans(),
     st.none() | st.booleans(),
     st.none() | st.booleans(),
     st.none() | st.builds(Fetch, st.sampled_from(FetchState)),
+    reasons,
 )
 intakes = st.builds(
     Intake,
-    st.lists(st.tuples(few, moments), max_size=4).map(
-        lambda all_: tuple(entry(message(str(n), n, update=n), n, stored_at=at) for n, at in all_)
+    st.lists(st.tuples(few, moments, st.none() | session_ids | st.just(NOBODY), reasons), max_size=4).map(
+        lambda all_: tuple(
+            entry(message(str(n), n, update=n), n, stored_at=at, session=session, why=why)
+            for n, at, session, why in all_
+        )
     ),
     st.lists(st.builds(QuarantinedUpdate, few, st.just("why"), moments, st.just("{}")), max_size=2).map(tuple),
     st.lists(few.map(UpdateId), max_size=3).map(tuple),
@@ -80,6 +96,13 @@ orders = st.builds(
     st.sampled_from(["1", "2"]).map(MessageId),
     answered=st.booleans(),
 )
+
+chats = st.sampled_from(["7", "-1"]).map(ChatId)
+threads = st.sampled_from(["3", "4", "5"]).map(ThreadId)
+projects = st.sampled_from(["/shop", "/till", ""])
+topics = st.builds(TopicBinding, chats, threads, projects, st.none() | session_ids, st.just("n"), st.booleans())
+questions = st.builds(Question, chats, st.none() | threads, st.just(MessageId("9")), moments)
+sent = st.lists(st.sampled_from(["1", "2", "3"]).map(MessageId), max_size=3)
 
 
 class Twins(RuleBasedStateMachine):
@@ -124,6 +147,7 @@ class Twins(RuleBasedStateMachine):
         self.both(bot, lambda store: store.inbox.prune(before))
         self.both(bot, lambda store: store.prompts.prune(before))
         self.both(bot, lambda store: store.orders.prune(before))
+        self.both(bot, lambda store: store.routes.prune(before))
 
     @rule(bot=bots, book=strategies.access_states, rows=st.lists(strategies.audit_rows, max_size=2))
     def change_access(self, bot: BotId, book: AccessState, rows: list[Any]) -> None:
@@ -184,6 +208,34 @@ class Twins(RuleBasedStateMachine):
     def wish(self, bot: BotId, wishes: Wishes) -> None:
         self.both(bot, lambda store: store.wishes.keep(ChatId("7"), wishes))
 
+    @rule(bot=bots, chat=chats, session=st.none() | session_ids)
+    def choose(self, bot: BotId, chat: ChatId, session: SessionId | None) -> None:
+        self.both(bot, lambda store: store.routes.choose(chat, session))
+
+    @rule(bot=bots, topic=topics)
+    def bind(self, bot: BotId, topic: TopicBinding) -> None:
+        self.both(bot, lambda store: store.routes.bind(topic))
+
+    @rule(bot=bots, chat=chats, project=projects, session=session_ids)
+    def take_topic(self, bot: BotId, chat: ChatId, project: str, session: SessionId) -> None:
+        self.both(bot, lambda store: store.routes.take_topic(chat, project, session))
+
+    @rule(bot=bots, chat=chats, thread=threads)
+    def unbind(self, bot: BotId, chat: ChatId, thread: ThreadId) -> None:
+        self.both(bot, lambda store: store.routes.unbind(chat, thread))
+
+    @rule(bot=bots, session=session_ids, chat=chats, messages=sent, at=moments)
+    def note_sent(self, bot: BotId, session: SessionId, chat: ChatId, messages: list[MessageId], at: Any) -> None:
+        self.both(bot, lambda store: store.routes.note_sent(session, chat, messages, at))
+
+    @rule(bot=bots, question=questions)
+    def ask_which(self, bot: BotId, question: Question) -> None:
+        self.both(bot, lambda store: store.routes.ask(question))
+
+    @rule(bot=bots, chat=chats, thread=st.none() | threads)
+    def settle_question(self, bot: BotId, chat: ChatId, thread: ThreadId | None) -> None:
+        self.both(bot, lambda store: store.routes.settle_question(chat, thread))
+
     @invariant()
     def everything_that_can_be_seen_is_the_same(self) -> None:
         for bot in ("1", "2", ""):
@@ -206,7 +258,11 @@ LOOKS: list[Callable[[Store], Awaitable[Any]]] = [
     lambda store: store.inbox.cursor(),
     lambda store: store.inbox.counts(),
     lambda store: store.inbox.due(3),
+    lambda store: store.inbox.due(2, SessionId("s1")),
+    lambda store: store.inbox.due(session=NOBODY),
+    lambda store: store.inbox.undirected(2),
     lambda store: store.inbox.unproven(),
+    lambda store: store.inbox.unproven(SessionId("s1")),
     lambda store: store.inbox.unanswered(ChatId("1001")),
     lambda store: store.inbox.awaiting(later(1)),
     lambda store: store.inbox.to_fetch(),
@@ -222,6 +278,11 @@ LOOKS: list[Callable[[Store], Awaitable[Any]]] = [
     lambda store: store.orders.standing(SessionId("s1")),
     lambda store: store.orders.standing(EVERY_SESSION),
     lambda store: store.wishes.of(ChatId("7")),
+    lambda store: store.routes.chosen(ChatId("7")),
+    lambda store: store.routes.bindings(),
+    lambda store: store.routes.questions(),
+    lambda store: store.routes.author(ChatId("7"), MessageId("1")),
+    lambda store: store.routes.author(ChatId("-1"), MessageId("2")),
 ]
 
 TestTwins = Twins.TestCase

@@ -93,6 +93,7 @@ async def test_a_fault_of_the_fake_is_raised_by_every_call() -> None:
         store.audit.rows,
         lambda: store.orders.standing(SessionId("s1")),
         lambda: store.wishes.of(ChatId("7")),
+        lambda: store.routes.chosen(ChatId("7")),
     ):
         with pytest.raises(StateUnwritable, match="disk is full"):
             await call()

@@ -315,7 +315,7 @@ class TestVersions:
         await store.close()
 
     async def test_a_newer_document_is_refused(self, made: Path) -> None:
-        change(made, "UPDATE access SET body = replace(body, '\"v\":1', '\"v\":2')")
+        change(made, "UPDATE access SET body = replace(body, '{\"v\":', '{\"v\":9')")
         store = await open_store(made, BOT)
         with pytest.raises(StateTooNew):
             await store.access.read()

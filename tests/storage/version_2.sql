@@ -97,8 +97,8 @@ CREATE TABLE sessions (
         body TEXT NOT NULL,
         PRIMARY KEY (bot, session, pid)
     ) WITHOUT ROWID;
-INSERT INTO "sessions" VALUES('42','s1',11,'2026-11-20T12:00:05.000000+00:00','{"v":1,"data":{"session":"s1","pid":11,"started_at":"2026-11-20T12:00:00.000000+00:00","last_seen_at":"2026-11-20T12:00:05.000000+00:00","name":"shop","is_channel":true,"receives":true,"project":"","branch":""}}');
-INSERT INTO "sessions" VALUES('42','s2',12,'2026-11-20T12:00:06.000000+00:00','{"v":1,"data":{"session":"s2","pid":12,"started_at":"2026-11-20T12:00:01.000000+00:00","last_seen_at":"2026-11-20T12:00:06.000000+00:00","name":"till","is_channel":false,"receives":true,"project":"","branch":""}}');
+INSERT INTO "sessions" VALUES('42','s1',11,'2026-11-20T12:00:05.000000+00:00','{"v":1,"data":{"session":"s1","pid":11,"started_at":"2026-11-20T12:00:00.000000+00:00","last_seen_at":"2026-11-20T12:00:05.000000+00:00","name":"shop","is_channel":true}}');
+INSERT INTO "sessions" VALUES('42','s2',12,'2026-11-20T12:00:06.000000+00:00','{"v":1,"data":{"session":"s2","pid":12,"started_at":"2026-11-20T12:00:01.000000+00:00","last_seen_at":"2026-11-20T12:00:06.000000+00:00","name":"till","is_channel":false}}');
 CREATE TABLE wishes (
         bot TEXT NOT NULL,
         chat TEXT NOT NULL,

@@ -4,12 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from telegram_channel.core.ids import ChatId
-from telegram_channel.tg.limits import GROUP_PACE, OVERALL_PACE, PRIVATE_PACE, Pace
-from telegram_channel.tg.outbox import Kind, Outbox, Slots
+from telegram_channel.tg.outbox import Kind, Outbox
 from tests.clock import ManualClock
 
 ANN, BOB, TEAM = ChatId("1"), ChatId("2"), ChatId("-3")
@@ -86,7 +83,7 @@ async def test_a_slow_chat_delays_no_other() -> None:
     """MUST R24: one slow or flooded chat never delays another."""
     post = Post()
     post.send("stuck", wait=asyncio.Event().wait)  # type: ignore[arg-type]  # returns True, and never does here
-    post.outbox.hold(TEAM, 500)
+    await post.outbox.hold(TEAM, 500)
     post.send("held", TEAM)
     await post.clock.settle()
     await post.send("free", BOB)
@@ -98,7 +95,7 @@ async def test_a_slow_chat_delays_no_other() -> None:
 async def test_a_chat_told_to_wait_waits_exactly_that_long() -> None:
     """MUST R23: a flood wait is kept exactly, per chat."""
     post = Post()
-    post.outbox.hold(ANN, 17)
+    await post.outbox.hold(ANN, 17)
     post.send("a")
     await post.clock.advance(16.9)
     assert post.left == []
@@ -108,13 +105,13 @@ async def test_a_chat_told_to_wait_waits_exactly_that_long() -> None:
 
 async def test_a_pause_for_reactions_holds_no_answer_but_one_for_answers_holds_edits() -> None:
     post = Post()
-    post.outbox.hold(ANN, 30, Kind.REACTION)
-    assert post.outbox.held_s(ANN, Kind.MESSAGE) == 0
-    assert post.outbox.held_s(ANN, Kind.REACTION) == 30
-    post.outbox.hold(ANN, 40, Kind.MESSAGE)
-    assert post.outbox.held_s(ANN, Kind.EDIT) == 40
-    post.outbox.hold(ANN, 5, Kind.MESSAGE)
-    assert post.outbox.held_s(ANN, Kind.EDIT) == 40
+    await post.outbox.hold(ANN, 30, Kind.REACTION)
+    assert await post.outbox.held_s(ANN, Kind.MESSAGE) == 0
+    assert await post.outbox.held_s(ANN, Kind.REACTION) == 30
+    await post.outbox.hold(ANN, 40, Kind.MESSAGE)
+    assert await post.outbox.held_s(ANN, Kind.EDIT) == 40
+    await post.outbox.hold(ANN, 5, Kind.MESSAGE)
+    assert await post.outbox.held_s(ANN, Kind.EDIT) == 40
 
 
 async def test_whoever_gives_up_waiting_leaves_no_gap() -> None:
@@ -167,38 +164,6 @@ async def test_a_failure_in_a_turn_frees_the_lane() -> None:
             raise RuntimeError
     async with outbox.turn(ANN):
         pass
-
-
-@pytest.mark.parametrize(
-    ("pace", "window_s", "most"), [(PRIVATE_PACE, 5, 5), (GROUP_PACE, 60, 20), (OVERALL_PACE, 1, 30)]
-)
-def test_no_window_holds_more_than_telegram_allows(pace: Pace, window_s: float, most: int) -> None:
-    """MUST M2: at most 20 messages a minute in a group and 30 a second in all."""
-    slots = Slots(pace)
-    starts = [slots.reserve(0.0) for _ in range(200)]
-    for start in starts:
-        assert sum(start <= other < start + window_s for other in starts) <= most
-
-
-def test_an_album_counts_as_all_its_messages() -> None:
-    slots = Slots(Pace(most=5, within_s=5.0))
-    assert [slots.reserve(0.0, messages) for messages in (3, 3, 1, 10, 1)] == [0, 5, 5, 10, 15]
-
-
-@settings(deadline=None)  # the machine may be busy
-@given(requests=st.lists(st.tuples(st.integers(0, 8), st.integers(1, 4)), min_size=1, max_size=40))
-def test_slots_come_in_order_never_too_early_and_never_needlessly_late(requests: list[tuple[int, int]]) -> None:
-    slots, now_s = Slots(Pace(most=4, within_s=6.0)), 0.0
-    starts: list[float] = []
-    for gap, messages in requests:
-        now_s += gap
-        wait_s = slots.reserve(now_s, messages)
-        if wait_s == 0:
-            assert not starts or starts[-1] <= now_s
-        starts += [now_s + wait_s] * messages
-    assert starts == sorted(starts)
-    for start in starts:
-        assert sum(start <= other < start + 6.0 - 1e-6 for other in starts) <= 4
 
 
 async def test_many_chats_share_the_pace_of_the_bot() -> None:

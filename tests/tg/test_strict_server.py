@@ -71,7 +71,7 @@ def test_any_markdown_is_taken_as_it_was_rendered(source: str) -> None:
     async def send() -> None:
         strict = Strict()
         outcome = await strict.chat.send(OutMessage(strict.room, Markdown(source * 2)))
-        if source.strip():
+        if source.replace("\0", "").strip():  # Telegram shows nothing for NUL, so it alone is no message
             assert isinstance(outcome, Sent)
         assert strict.api.refused == []
         assert strict.api.complaints == []

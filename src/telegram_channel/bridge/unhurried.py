@@ -14,6 +14,7 @@ from telegram_channel.ports import (
     HealthBoard,
     Inbox,
     OrderBook,
+    Pace,
     PromptBook,
     RouteBook,
     Sessions,
@@ -74,6 +75,10 @@ class Unhurried:
     @property
     def closed_chats(self) -> ClosedChats:
         return self._store.closed_chats
+
+    @property
+    def pace(self) -> Pace:
+        return self._store.pace
 
     async def wait_for_change(self, seen: int, timeout_s: float) -> int:
         """As the store's own, but a change is told `pause_s` later, with everything that followed it."""

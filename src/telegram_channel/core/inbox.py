@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from telegram_channel.core.ids import ChatId, EntryId, FileRef, MessageId, SessionId, UpdateId
 from telegram_channel.core.messages import Deliverable
+from telegram_channel.core.routing import Why
 
 
 class DeliveryState(StrEnum):
@@ -71,7 +72,7 @@ class InboxEntry:
     stored_at: datetime
     state: DeliveryState = DeliveryState.STORED
     session: SessionId | None = None
-    """Who was given it last."""
+    """Whom it is for, or was given to last; None: nobody has been chosen yet."""
     emitted_at: datetime | None = None
     """When it was last written to a session; in STORED, when that was last begun."""
     redelivered: bool = False
@@ -81,6 +82,8 @@ class InboxEntry:
     acknowledged: bool = False
     """Whether the chat shows 👀 for it."""
     fetch: Fetch = Fetch()
+    why: Why | None = None
+    """Why it is for that session."""
 
     @property
     def may_be_known(self) -> bool:
@@ -96,7 +99,7 @@ def _no_facts() -> Mapping[str, str]:
 class Move:
     """A change to entries, applied by the store only where `only_from` still holds.
 
-    None leaves a field as it is.
+    None leaves a field as it is; the session `routing.NOBODY` takes the session away.
     """
 
     entries: tuple[EntryId, ...]
@@ -108,6 +111,7 @@ class Move:
     noticed: bool | None = None
     acknowledged: bool | None = None
     fetch: Fetch | None = None
+    why: Why | None = None
 
 
 @dataclass(frozen=True, slots=True)

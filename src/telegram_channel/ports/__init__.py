@@ -6,6 +6,7 @@ a server shared by several.
 """
 
 from telegram_channel.ports.chat import Chat
+from telegram_channel.ports.pace import Pace
 from telegram_channel.ports.process import Clock, Lease
 from telegram_channel.ports.session import Session, SessionListener, ToolResult, ToolSpec
 from telegram_channel.ports.store import (
@@ -35,6 +36,7 @@ __all__ = [
     "Inbox",
     "Lease",
     "OrderBook",
+    "Pace",
     "PromptBook",
     "RouteBook",
     "Session",

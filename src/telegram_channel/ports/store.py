@@ -18,6 +18,7 @@ from telegram_channel.core.orders import Order, OrderKind
 from telegram_channel.core.permission import Card, Closing, Details, Prompt, Settlement, Verdict
 from telegram_channel.core.routing import Question, TopicBinding
 from telegram_channel.core.wishes import Wishes
+from telegram_channel.ports.pace import Pace
 
 T = TypeVar("T")
 Change = Callable[[AccessState], tuple[AccessState, T, Sequence[AuditRow]]]
@@ -333,12 +334,17 @@ class Store(Protocol):
     @property
     def closed_chats(self) -> ClosedChats: ...
 
+    @property
+    def pace(self) -> Pace:
+        """The limits of the platform. A message that leaves is no change of the store."""
+
     async def wait_for_change(self, seen: int, timeout_s: float) -> int:
         """Return the version as soon as it is not `seen`, or after `timeout_s` whatever it is.
 
         The version changes with every commit: at once for one of this process, within a tenth of a second for
         one of another, and within about two when its writer could not announce it (it was killed right after the
-        commit, may not write beside the database, or is another program). Start with `seen=-1` to get the present version. No change is ever missed.
+        commit, may not write beside the database, or is another program).
+        Start with `seen=-1` to get the present version. No change is ever missed.
         """
 
     async def close(self) -> None:

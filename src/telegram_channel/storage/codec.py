@@ -14,10 +14,12 @@ from typing import Any, Generic, TypeVar
 from telegram_channel.core.access import AccessState
 from telegram_channel.core.audit import AuditRow
 from telegram_channel.core.health import HealthReport
+from telegram_channel.core.ids import SessionId
 from telegram_channel.core.inbox import Fetch, QuarantinedUpdate
 from telegram_channel.core.messages import ButtonPress, Deliverable, InboundMessage, ReactionChange
 from telegram_channel.core.orders import Order
 from telegram_channel.core.permission import Prompt
+from telegram_channel.core.routing import Question, TopicBinding
 from telegram_channel.core.wishes import Wishes
 from telegram_channel.ports import SessionRecord
 from telegram_channel.storage.shapes import TIME, CodecError, Shape, shape_of
@@ -140,7 +142,28 @@ def _prompt_of_version_2(data: Any) -> Any:
     return _added(data, details=None)
 
 
-ACCESS: Document[AccessState] = Document("access", shape_of(AccessState), check=_keys_agree)
+def _session_of_version_2(data: Any) -> Any:
+    """A process registered when every channel session, and no other, took messages."""
+    return _added(data, receives=data["is_channel"], project="", branch="")
+
+
+def _access_of_version_1(data: Any) -> Any:
+    """A book from when everybody who was let in reached every session."""
+
+    def unlimited(one: Any) -> Any:
+        return _added(one, only=[]) if type(one) is dict else one  # whatever else it is, the shape refuses it
+
+    senders, invitations = data["senders"], data["invitations"]
+    if type(senders) is dict:
+        senders = {key: unlimited(one) for key, one in senders.items()}
+    if type(invitations) is list:
+        invitations = [unlimited(one) for one in invitations]
+    return data | {"senders": senders, "invitations": invitations}
+
+
+ACCESS: Document[AccessState] = Document(
+    "access", shape_of(AccessState), version=2, upgrades={1: _access_of_version_1}, check=_keys_agree
+)
 AUDIT: Document[AuditRow] = Document("audit", shape_of(AuditRow))
 INBOUND: Document[Deliverable] = Document(
     "inbound",
@@ -151,6 +174,11 @@ QUARANTINED: Document[QuarantinedUpdate] = Document("quarantined", shape_of(Quar
 PROMPT: Document[Prompt] = Document("prompt", shape_of(Prompt), version=2, upgrades={1: _prompt_of_version_2})
 ORDER: Document[Order] = Document("order", shape_of(Order))
 WISHES: Document[Wishes] = Document("wishes", shape_of(Wishes))
-SESSION: Document[SessionRecord] = Document("session", shape_of(SessionRecord))
+SESSION: Document[SessionRecord] = Document(
+    "session", shape_of(SessionRecord), version=2, upgrades={1: _session_of_version_2}
+)
+CHOICE: Document[SessionId] = Document("choice", shape_of(SessionId))
+TOPIC: Document[TopicBinding] = Document("topic", shape_of(TopicBinding))
+QUESTION: Document[Question] = Document("question", shape_of(Question))
 HEALTH: Document[HealthReport] = Document("health", shape_of(HealthReport))
 REASON: Document[str] = Document("reason", shape_of(str))

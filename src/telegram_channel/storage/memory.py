@@ -18,7 +18,9 @@ from telegram_channel.ports import Change, SessionRecord, Store
 from telegram_channel.storage.changes import ChangeFeed
 from telegram_channel.storage.memory_inbox import MemoryInbox
 from telegram_channel.storage.memory_orders import MemoryOrderBook, MemoryWishBook
+from telegram_channel.storage.memory_pace import MemoryPace
 from telegram_channel.storage.memory_prompts import MemoryPromptBook
+from telegram_channel.storage.memory_routes import MemoryRouteBook
 from telegram_channel.storage.memory_tables import MemoryDatabase, Part, Tables
 
 __all__ = ["MemoryDatabase", "MemoryStore", "known_bots", "open_store"]
@@ -52,7 +54,9 @@ class MemoryStore:
         self.health = MemoryHealthBoard(self)
         self.orders = MemoryOrderBook(self)
         self.wishes = MemoryWishBook(self)
+        self.routes = MemoryRouteBook(self)
         self.closed_chats = MemoryClosedChats(self)
+        self.pace = MemoryPace(self)
 
     @property
     def tables(self) -> Tables:

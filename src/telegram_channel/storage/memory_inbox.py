@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 
-from telegram_channel.core.ids import ChatId, EntryId, MessageId, UpdateId
+from telegram_channel.core.ids import ChatId, EntryId, MessageId, SessionId, UpdateId
 from telegram_channel.core.inbox import (
     Counts,
     DeliveryState,
@@ -15,6 +15,7 @@ from telegram_channel.core.inbox import (
     Move,
     QuarantinedUpdate,
 )
+from telegram_channel.core.routing import NOBODY
 from telegram_channel.storage.memory_tables import Part
 
 
@@ -46,7 +47,7 @@ class MemoryInbox(Part):
                 known.add(entry.update)
                 self._store.database.last_entry += 1
                 position = EntryId(self._store.database.last_entry)
-                tables.inbox[position] = replace(entry, entry=position)
+                tables.inbox[position] = _directed(replace(entry, entry=position))
         known = set(tables.seen)
         for update in intake.quarantined:
             if update.update not in known:
@@ -58,13 +59,18 @@ class MemoryInbox(Part):
             tables.cursor = cursor
         self._store.changed()
 
-    async def due(self, limit: int = 200) -> tuple[InboxEntry, ...]:
-        """Entries in STORED, in the order they were received."""
-        return self._where(lambda entry: entry.state is DeliveryState.STORED)[: max(limit, 0)]
+    async def due(self, limit: int = 200, session: SessionId | None = None) -> tuple[InboxEntry, ...]:
+        """Entries in STORED, in the order they were received; with `session`, only those directed to it."""
+        return self._of(DeliveryState.STORED, session)[: max(limit, 0)]
 
-    async def unproven(self) -> tuple[InboxEntry, ...]:
-        """Entries in EMITTED, in the order they were received."""
-        return self._where(lambda entry: entry.state is DeliveryState.EMITTED)
+    async def undirected(self, limit: int = 200) -> tuple[InboxEntry, ...]:
+        """Entries in STORED that are directed to no session, in the order they were received."""
+        stored = self._of(DeliveryState.STORED, None)
+        return tuple(entry for entry in stored if entry.session is None)[: max(limit, 0)]
+
+    async def unproven(self, session: SessionId | None = None) -> tuple[InboxEntry, ...]:
+        """Entries in EMITTED, in the order they were received; with `session`, only those it was given."""
+        return self._of(DeliveryState.EMITTED, session)
 
     async def unanswered(self, chat: ChatId) -> tuple[InboxEntry, ...]:
         """Entries of a chat in EMITTED or READ, in the order they were received."""
@@ -92,7 +98,7 @@ class MemoryInbox(Part):
             for position in move.entries if given else ():
                 entry = tables.inbox.get(position)
                 if entry is not None and entry.state in move.only_from:
-                    tables.inbox[position] = replace(entry, **given)
+                    tables.inbox[position] = _directed(replace(entry, **given))
                     touched.add(position)
         if touched:
             self._store.changed()
@@ -131,10 +137,18 @@ class MemoryInbox(Part):
             self._store.changed()
         return gone
 
+    def _of(self, state: DeliveryState, session: SessionId | None) -> tuple[InboxEntry, ...]:
+        return self._where(lambda entry: entry.state is state and (session is None or entry.session == session))
+
     def _where(self, condition: Callable[[InboxEntry], bool]) -> tuple[InboxEntry, ...]:
         return tuple(entry for entry in self._tables.inbox.values() if condition(entry))
 
 
-_MOVED = ("state", "session", "emitted_at", "redelivered", "noticed", "acknowledged", "fetch")
+_MOVED = ("state", "session", "emitted_at", "redelivered", "noticed", "acknowledged", "fetch", "why")
 """The fields of a move that are fields of an entry."""
 _WAITING = (DeliveryState.EMITTED, DeliveryState.READ)
+
+
+def _directed(entry: InboxEntry) -> InboxEntry:
+    """An entry for nobody is for nobody in one way only, and for no reason."""
+    return replace(entry, session=None, why=None) if entry.session == NOBODY else entry

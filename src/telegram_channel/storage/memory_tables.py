@@ -8,10 +8,12 @@ from typing import Protocol
 from telegram_channel.core.access import AccessState
 from telegram_channel.core.audit import AuditRow
 from telegram_channel.core.health import HealthReport
-from telegram_channel.core.ids import BotId, ChatId, EntryId, PromptId, SessionId, UpdateId
+from telegram_channel.core.ids import BotId, ChatId, EntryId, MessageId, PromptId, SessionId, ThreadId, UpdateId
 from telegram_channel.core.inbox import InboxEntry, QuarantinedUpdate
 from telegram_channel.core.orders import Order, OrderKind
+from telegram_channel.core.pacing import LaneBook
 from telegram_channel.core.permission import Prompt
+from telegram_channel.core.routing import Question, TopicBinding
 from telegram_channel.core.wishes import Wishes
 from telegram_channel.ports import SessionRecord
 from telegram_channel.storage.changes import ChangeFeed
@@ -32,7 +34,12 @@ class Tables:
     health: HealthReport | None = None
     orders: dict[tuple[SessionId, OrderKind], Order] = field(default_factory=dict)
     wishes: dict[ChatId, Wishes] = field(default_factory=dict)
+    choices: dict[ChatId, SessionId] = field(default_factory=dict)
+    topics: dict[tuple[ChatId, ThreadId], TopicBinding] = field(default_factory=dict)
+    questions: dict[tuple[ChatId, ThreadId], Question] = field(default_factory=dict)
+    authors: dict[tuple[ChatId, MessageId], tuple[SessionId, datetime]] = field(default_factory=dict)
     closed_chats: dict[ChatId, str] = field(default_factory=dict)
+    lanes: LaneBook = field(default_factory=LaneBook)
 
 
 class MemoryDatabase:

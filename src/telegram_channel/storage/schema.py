@@ -108,7 +108,44 @@ _VERSION_2 = (
     ) WITHOUT ROWID""",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2)
+_VERSION_3 = (
+    "ALTER TABLE inbox ADD COLUMN why TEXT",
+    # SQLite uses it for a search that says one of its two states literally (https://sqlite.org/partialindex.html).
+    """CREATE INDEX inbox_of_session ON inbox (bot, session, state, entry)
+        WHERE state = 'stored' OR state = 'emitted'""",
+    """CREATE TABLE choices (
+        bot TEXT NOT NULL,
+        chat TEXT NOT NULL,
+        body TEXT NOT NULL,
+        PRIMARY KEY (bot, chat)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE topics (
+        row INTEGER PRIMARY KEY AUTOINCREMENT,
+        bot TEXT NOT NULL,
+        chat TEXT NOT NULL,
+        thread TEXT NOT NULL,
+        body TEXT NOT NULL,
+        UNIQUE (bot, chat, thread)
+    )""",
+    """CREATE TABLE questions (
+        row INTEGER PRIMARY KEY AUTOINCREMENT,
+        bot TEXT NOT NULL,
+        chat TEXT NOT NULL,
+        thread TEXT NOT NULL,
+        body TEXT NOT NULL,
+        UNIQUE (bot, chat, thread)
+    )""",
+    """CREATE TABLE authors (
+        bot TEXT NOT NULL,
+        chat TEXT NOT NULL,
+        message TEXT NOT NULL,
+        session TEXT NOT NULL,
+        at TEXT NOT NULL,
+        PRIMARY KEY (bot, chat, message)
+    ) WITHOUT ROWID""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
 """The statements that lead from version n to version n + 1, at index n. Only ever append."""
 
 VERSION = len(MIGRATIONS)

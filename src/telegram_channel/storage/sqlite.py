@@ -21,8 +21,10 @@ from telegram_channel.storage.sqlite_access import SqliteAccessBook, SqliteAudit
 from telegram_channel.storage.sqlite_file import fault, open_database, transaction
 from telegram_channel.storage.sqlite_inbox import SqliteInbox
 from telegram_channel.storage.sqlite_orders import SqliteOrderBook, SqliteWishBook
+from telegram_channel.storage.sqlite_pace import SqlitePace
 from telegram_channel.storage.sqlite_presence import SqliteClosedChats, SqliteHealthBoard, SqliteSessions
 from telegram_channel.storage.sqlite_prompts import SqlitePromptBook
+from telegram_channel.storage.sqlite_routes import SqliteRouteBook
 from telegram_channel.storage.sqlite_worker import BUSY_TIMEOUT_S, Database
 
 
@@ -42,7 +44,9 @@ class SqliteStore:
         self.health = SqliteHealthBoard(self._database, bot)
         self.orders = SqliteOrderBook(self._database, bot)
         self.wishes = SqliteWishBook(self._database, bot)
+        self.routes = SqliteRouteBook(self._database, bot)
         self.closed_chats = SqliteClosedChats(self._database, bot)
+        self.pace = SqlitePace(path.with_name(f"pace-{bot}.db"), now)
 
     async def check(self) -> None:
         """Return when the file can be read. Raises `StateError`."""
@@ -55,6 +59,7 @@ class SqliteStore:
     async def close(self) -> None:
         """Let go of everything; safe to call twice."""
         await self._database.close()
+        await self.pace.close()
 
 
 async def open_store(location: str, bot: BotId, now: Callable[[], datetime]) -> Store:

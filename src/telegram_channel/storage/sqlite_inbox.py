@@ -18,6 +18,7 @@ from telegram_channel.core.inbox import (
     Move,
     QuarantinedUpdate,
 )
+from telegram_channel.core.routing import NOBODY, Why
 from telegram_channel.storage.codec import FETCH, INBOUND, QUARANTINED, time_text
 from telegram_channel.storage.shapes import TIME, CodecError
 from telegram_channel.storage.sqlite_worker import Database
@@ -28,11 +29,14 @@ _MOST_VARIABLES = 500
 """Ids in one statement; SQLite builds of the past take 999 variables (https://sqlite.org/limits.html)."""
 _ENTRY = (
     "SELECT entry, update_id, chat, message, body, stored_at, state, session, emitted_at,"
-    " redelivered, noticed, acknowledged, fetch FROM inbox WHERE bot = ?"
+    " redelivered, noticed, acknowledged, fetch, why FROM inbox WHERE bot = ?"
 )
 SELECTIONS = {
     "due": f"{_ENTRY} AND state = 'stored' ORDER BY entry LIMIT ?",
+    "due_of_session": f"{_ENTRY} AND session = ? AND state = 'stored' ORDER BY entry LIMIT ?",
+    "undirected": f"{_ENTRY} AND session IS NULL AND state = 'stored' ORDER BY entry LIMIT ?",
     "unproven": f"{_ENTRY} AND state = 'emitted' ORDER BY entry",
+    "unproven_of_session": f"{_ENTRY} AND session = ? AND state = 'emitted' ORDER BY entry",
     # The unary plus keeps SQLite from walking through everything the chat ever said.
     "unanswered": f"{_ENTRY} AND state IN ('emitted', 'read') AND +chat = ? ORDER BY entry",
     "awaiting": f"{_ENTRY} AND state IN ('emitted', 'read') AND emitted_at >= ? ORDER BY entry",
@@ -85,13 +89,21 @@ class SqliteInbox:
 
         await self._database.write(store)
 
-    async def due(self, limit: int = 200) -> tuple[InboxEntry, ...]:
-        """Entries in STORED, in the order they were received."""
-        return await self._select("due", max(limit, 0))
+    async def due(self, limit: int = 200, session: SessionId | None = None) -> tuple[InboxEntry, ...]:
+        """Entries in STORED, in the order they were received; with `session`, only those directed to it."""
+        if session is None:
+            return await self._select("due", max(limit, 0))
+        return await self._select("due_of_session", session, max(limit, 0))
 
-    async def unproven(self) -> tuple[InboxEntry, ...]:
-        """Entries in EMITTED, in the order they were received."""
-        return await self._select("unproven")
+    async def undirected(self, limit: int = 200) -> tuple[InboxEntry, ...]:
+        """Entries in STORED that are directed to no session, in the order they were received."""
+        return await self._select("undirected", max(limit, 0))
+
+    async def unproven(self, session: SessionId | None = None) -> tuple[InboxEntry, ...]:
+        """Entries in EMITTED, in the order they were received; with `session`, only those it was given."""
+        if session is None:
+            return await self._select("unproven")
+        return await self._select("unproven_of_session", session)
 
     async def unanswered(self, chat: ChatId) -> tuple[InboxEntry, ...]:
         """Entries of a chat in EMITTED or READ, in the order they were received."""
@@ -207,7 +219,8 @@ class SqliteInbox:
     def _insert_entries(self, connection: sqlite3.Connection, entries: Sequence[InboxEntry]) -> None:
         connection.executemany(
             "INSERT INTO inbox (bot, update_id, chat, message, body, stored_at, state, session, emitted_at,"
-            " redelivered, noticed, acknowledged, wanted, fetch) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " redelivered, noticed, acknowledged, wanted, fetch, why)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     self._bot,
@@ -217,13 +230,14 @@ class SqliteInbox:
                     INBOUND.encode(one.inbound),
                     time_text(one.stored_at),
                     one.state.value,
-                    one.session,
+                    one.session or None,
                     one.emitted_at and time_text(one.emitted_at),
                     one.redelivered,
                     one.noticed,
                     one.acknowledged,
                     _is_wanted(one.fetch),
                     _fetch_text(one.fetch),
+                    None if one.session == NOBODY else one.why and one.why.value,
                 )
                 for one in entries
             ],
@@ -249,7 +263,7 @@ def _marks(values: Sequence[Any]) -> str:
 
 
 def _assignments(move: Move) -> tuple[str, tuple[Any, ...]]:
-    """The SET part of a move: None leaves a column as it is."""
+    """The SET part of a move: None leaves a column as it is, and NOBODY empties two."""
     columns = {
         "state": move.state and move.state.value,
         "session": move.session,
@@ -259,8 +273,11 @@ def _assignments(move: Move) -> tuple[str, tuple[Any, ...]]:
         "acknowledged": move.acknowledged,
         "wanted": move.fetch and _is_wanted(move.fetch),
         "fetch": move.fetch and _fetch_text(move.fetch),
+        "why": move.why and move.why.value,
     }
-    given = {name: value for name, value in columns.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in columns.items() if value is not None}
+    if move.session == NOBODY:
+        given |= {"session": None, "why": None}
     return ", ".join(f"{name} = ?" for name in given), tuple(given.values())
 
 
@@ -293,6 +310,7 @@ def _entry(row: tuple[Any, ...]) -> InboxEntry:
             noticed=_flag(row[10]),
             acknowledged=_flag(row[11]),
             fetch=_fetch(row[12]),
+            why=None if row[13] is None else _why(row[13]),
         )
     except CodecError as error:
         raise type(error)(error.expected, (f"inbox entry {row[0]}", *error.where)) from None
@@ -305,6 +323,15 @@ def _state(value: object) -> DeliveryState:
 
 
 _STATES = {state.value: state for state in DeliveryState}
+
+
+def _why(value: object) -> Why:
+    if not isinstance(value, str) or value not in _REASONS:
+        raise CodecError("must be a known Why", ("why",))
+    return _REASONS[value]
+
+
+_REASONS = {why.value: why for why in Why}
 
 
 def _text(value: object) -> str:

@@ -23,7 +23,7 @@ from telegram_channel.core.outgoing import (
 )
 from telegram_channel.core.text import Body
 from telegram_channel.errors import BadRequest, ChatError, FloodWait
-from telegram_channel.ports import Clock
+from telegram_channel.ports import Clock, Pace
 from telegram_channel.tg import ids
 from telegram_channel.tg.connection import PUBLIC_API, Connection
 from telegram_channel.tg.downloads import TOO_LARGE
@@ -55,12 +55,17 @@ class TelegramChat:
         api_base: str = PUBLIC_API,
         proxy: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        pace: Pace | None = None,
     ) -> None:
-        """`transport` replaces the network, for tests. Nothing is sent until something is asked for."""
+        """Nothing is sent until something is asked for.
+
+        `pace` is what the processes that send for this bot share; without one it has the limits for itself.
+        `transport` replaces the network, for tests.
+        """
         self._clock = clock
         self._connection = Connection(token, api_base, proxy, transport)
         self._bot = self._connection.bot
-        self._outbox = Outbox(clock)
+        self._outbox = Outbox(clock, pace)
         self._sender = Sender(self._connection, self._outbox, clock)
         self._edits = Edits(self._connection, self._outbox, clock)
         self._topics = Topics(self._connection, self._outbox, clock, self.identity)
@@ -122,13 +127,19 @@ class TelegramChat:
 
     async def typing(self, chat: ChatId, thread: ThreadId | None = None) -> None:
         """Show "typing" for about five seconds. A failure is nobody's business."""
-        if self._outbox.held_s(chat) > 0:
+        if await self._outbox.held_s(chat, Kind.TYPING) > 0:
             return
         try:
             where, topic = ids.number(chat), ids.thread_number(thread)
         except BadRequest:
             return
-        await self._try(self._bot.send_chat_action(where, ChatAction.TYPING, message_thread_id=topic))
+        try:
+            call = self._bot.send_chat_action(where, ChatAction.TYPING, message_thread_id=topic)
+            await self._connection.ask(call, _BRIEFLY_S)
+        except FloodWait as flood:
+            await self._outbox.hold(chat, flood.retry_after_s, Kind.TYPING)
+        except ChatError as error:
+            _log.debug("no typing was shown, and nobody minds: %s", error)
 
     async def draft(self, chat: ChatId, draft: int, body: Body, thread: ThreadId | None = None) -> None:
         """Show a text as being written, in a private chat, for about half a minute or until the next message.
@@ -136,7 +147,7 @@ class TelegramChat:
         A later draft with the same number (not 0) replaces it. What does not fit one message is cut. A failure
         is nobody's business, and a pause that Telegram asks for is one for drafts alone.
         """
-        if self._outbox.held_s(chat, Kind.DRAFT) > 0 or ids.is_group(chat):
+        if ids.is_group(chat) or await self._outbox.held_s(chat, Kind.DRAFT) > 0:
             return
         text = cut_to_one_message(body)
         if text.is_blank:
@@ -146,7 +157,7 @@ class TelegramChat:
             call = self._bot.send_message_draft(where, draft, text.text, topic, entities=message_entities(text))
             await self._connection.ask(call, _BRIEFLY_S)
         except FloodWait as flood:
-            self._outbox.hold(chat, flood.retry_after_s, Kind.DRAFT)
+            await self._outbox.hold(chat, flood.retry_after_s, Kind.DRAFT)
         except ChatError as error:
             _log.debug("a draft was not shown, and nobody minds: %s", error)
 

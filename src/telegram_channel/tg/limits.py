@@ -4,7 +4,7 @@ Sources: "Bot API" is the public Bot API reference (version 10.1); "Bots FAQ" is
 hitting limits, how do I avoid this?".
 """
 
-from dataclasses import dataclass
+from telegram_channel.core.pacing import Rate
 
 TEXT_UNITS = 4096
 """Longest text of one message, after entities are parsed (Bot API, sendMessage). Budgeted in UTF-16 units."""
@@ -57,27 +57,18 @@ REACTIONS = frozenset(_REACTIONS.split())
 """The emoji a reaction may be (Bot API, ReactionTypeEmoji), without variation selectors."""
 
 MOST_FLOOD_WAIT_S = 60.0
-"""Longest time one send waits, in all, for Telegram to take it; after that the author is told."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """At most so many messages within any such time, all of them at once if need be."""
-
-    most: int
-    within_s: float
-
+"""Longest time one send waits, in all, because Telegram asks it to; after that the author is told."""
 
 # Each time is a little longer than Telegram's own, because what leaves evenly need not arrive evenly.
 
-PRIVATE_PACE = Pace(most=5, within_s=5.2)
+PRIVATE_PACE = Rate(most=5, within_s=5.2)
 """About one message a second in one chat, short bursts allowed (Bots FAQ): a whole answer leaves at once."""
 
-GROUP_PACE = Pace(most=20, within_s=61.0)
+GROUP_PACE = Rate(most=20, within_s=61.0)
 """20 messages a minute in one group (Bots FAQ)."""
 
-REACTION_PACE = Pace(most=20, within_s=10.0)
+REACTION_PACE = Rate(most=20, within_s=10.0)
 """Reactions in one chat. Telegram names no limit; what is too many, it says, and only reactions wait then."""
 
-OVERALL_PACE = Pace(most=30, within_s=1.1)
+OVERALL_PACE = Rate(most=30, within_s=1.1)
 """30 messages a second over all (Bots FAQ)."""

@@ -2,8 +2,10 @@
 
 A lane is whatever must stay in order (the messages of one chat). Whoever has its turn asks for a slot
 before each request; slots are handed out at the pace of the chat and of the bot, a lone message at once.
+Turns are a matter of this process; slots are shared by all processes that send for the bot.
 """
 
+import math
 from asyncio import CancelledError, Future, get_running_loop
 from collections import deque
 from collections.abc import AsyncIterator, Hashable
@@ -12,9 +14,12 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from telegram_channel.core.ids import ChatId
-from telegram_channel.ports import Clock
+from telegram_channel.core.pacing import NAP_S, AskAgain, Go, Passage, Paused
+from telegram_channel.errors import FloodWait
+from telegram_channel.ports import Clock, Pace
 from telegram_channel.tg.ids import is_group
-from telegram_channel.tg.limits import GROUP_PACE, OVERALL_PACE, PRIVATE_PACE, REACTION_PACE, Pace
+from telegram_channel.tg.limits import GROUP_PACE, OVERALL_PACE, PRIVATE_PACE, REACTION_PACE
+from telegram_channel.tg.pacing import Pacing
 
 
 class Kind(Enum):
@@ -25,30 +30,8 @@ class Kind(Enum):
     REACTION = auto()
     DRAFT = auto()
     """Takes no slots; only its pauses are kept."""
-
-
-class Slots:
-    """Hands out the times at which messages may leave, in order, at a pace."""
-
-    def __init__(self, pace: Pace) -> None:
-        self._pace = pace
-        self._given: deque[float] = deque()
-        """The times handed out that still count, in order; some may lie ahead."""
-
-    def reserve(self, now_s: float, messages: int = 1) -> float:
-        """Take the next slot for so many messages at once; returns in how many seconds it begins.
-
-        More than the pace ever allows get a time of their own, when nothing before them counts any more.
-        """
-        given = self._given
-        while given and given[0] <= now_s - self._pace.within_s:
-            given.popleft()
-        in_the_way = min(len(given), len(given) + messages - self._pace.most)
-        start = max(now_s, given[-1]) if given else now_s
-        if in_the_way > 0:
-            start = max(start, given[in_the_way - 1] + self._pace.within_s)
-        given.extend([start] * messages)
-        return start - now_s
+    TYPING = auto()
+    """The same."""
 
 
 @dataclass(slots=True)
@@ -62,12 +45,11 @@ class _Lane:
 class Outbox:
     """Turns and slots for all chats of one bot."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, pace: Pace | None = None) -> None:
+        """`pace` is what all processes that send for the bot share."""
         self._clock = clock
+        self._pacing = Pacing(clock, pace)
         self._lanes: dict[Hashable, _Lane] = {}
-        self._overall = Slots(OVERALL_PACE)
-        self._slots: dict[tuple[ChatId, Kind], Slots] = {}
-        self._held_until: dict[tuple[ChatId, Kind], float] = {}
 
     @asynccontextmanager
     async def turn(self, lane: Hashable, *, urgent: bool = False) -> AsyncIterator[None]:
@@ -104,36 +86,52 @@ class Outbox:
                     return
         del self._lanes[lane]
 
-    async def slot(self, chat: ChatId, kind: Kind = Kind.MESSAGE, messages: int = 1) -> None:
-        """Return when one more request of this kind, of so many messages, may go to this chat."""
-        await self._until_free(chat, kind)
-        for slots in (self._slots_of(chat, kind), self._overall):
-            if (wait_s := slots.reserve(self._clock.monotonic(), messages)) > 0:
-                await self._clock.sleep(wait_s)
-        await self._until_free(chat, kind)
+    async def slot(
+        self,
+        chat: ChatId,
+        kind: Kind = Kind.MESSAGE,
+        messages: int = 1,
+        *,
+        urgent: bool = False,
+        patience_s: float = math.inf,
+    ) -> float:
+        """Return when one more request of this kind, of so many messages, may go to this chat.
 
-    def _slots_of(self, chat: ChatId, kind: Kind) -> Slots:
-        key = (chat, kind)
-        if key not in self._slots:
-            of_words = GROUP_PACE if is_group(chat) else PRIVATE_PACE
-            self._slots[key] = Slots(REACTION_PACE if kind is Kind.REACTION else of_words)
-        return self._slots[key]
+        Its own limits are waited for as long as need be; pauses that the platform asks for `patience_s` in
+        all, of which what is left is returned.
 
-    async def _until_free(self, chat: ChatId, kind: Kind) -> None:
-        while (wait_s := self.held_s(chat, kind)) > 0:
-            await self._clock.sleep(wait_s)
+        Raises:
+            FloodWait: a pause is longer than that.
+        """
+        of_words = GROUP_PACE if is_group(chat) else PRIVATE_PACE
+        rate = REACTION_PACE if kind is Kind.REACTION else of_words
+        passage = Passage(chat, kind.name, rate, OVERALL_PACE, messages, urgent)
+        # One at a time asks for a slot: the others would only ask in vain.
+        async with self.turn(("slot", chat, kind), urgent=urgent):
+            while True:
+                match await self._pacing.ask(passage):
+                    case Go():
+                        return patience_s
+                    case AskAgain(after_s):
+                        await self._clock.sleep(after_s)
+                    case Paused(for_s) if for_s > patience_s:
+                        raise FloodWait(
+                            f"Telegram asks to wait {for_s:.0f} seconds before anything is sent there.", for_s
+                        )
+                    case Paused(for_s):
+                        nap_s = min(for_s, NAP_S)
+                        await self._clock.sleep(nap_s)
+                        patience_s -= nap_s
 
-    def hold(self, chat: ChatId, seconds: float, kind: Kind = Kind.MESSAGE) -> None:
-        """The platform asked for a pause: nothing goes to this chat for so long.
+    async def hold(self, chat: ChatId, seconds: float, kind: Kind = Kind.MESSAGE) -> None:
+        """The platform asked for a pause: nothing goes to this chat for so long, from any process.
 
         A pause for reactions is one for reactions only: answers must not wait because of many 👀. The same
-        goes for drafts.
+        goes for drafts and for typing.
         """
-        until = self._clock.monotonic() + seconds
-        for held in [kind] if kind in (Kind.REACTION, Kind.DRAFT) else list(Kind):
-            self._held_until[chat, held] = max(until, self._held_until.get((chat, held), until))
+        alone = kind in (Kind.REACTION, Kind.DRAFT, Kind.TYPING)
+        await self._pacing.pause(chat, [one.name for one in ([kind] if alone else Kind)], seconds)
 
-    def held_s(self, chat: ChatId, kind: Kind = Kind.MESSAGE) -> float:
+    async def held_s(self, chat: ChatId, kind: Kind = Kind.MESSAGE) -> float:
         """For how many seconds requests of this kind are still held back."""
-        until = self._held_until.get((chat, kind))
-        return 0.0 if until is None else max(0.0, until - self._clock.monotonic())
+        return await self._pacing.pause_s(chat, kind.name)

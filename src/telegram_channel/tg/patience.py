@@ -27,6 +27,7 @@ async def patiently(
     *,
     kind: Kind = Kind.MESSAGE,
     messages: int = 1,
+    urgent: bool = False,
     repeatable: bool = False,
 ) -> T:
     """The result of `attempt`, made in its turn and tried again where that is safe.
@@ -34,16 +35,18 @@ async def patiently(
     Raises:
         ChatError: the last failure.
     """
-    give_up_s = clock.monotonic() + MOST_FLOOD_WAIT_S
+    patience_s = MOST_FLOOD_WAIT_S
+    give_up_s: float | None = None
     pauses = iter(_PAUSES_S)
     while True:
-        if (held_s := outbox.held_s(chat, kind)) > give_up_s - clock.monotonic():
-            raise FloodWait(f"Telegram asks to wait {held_s:.0f} seconds before anything is sent there.", held_s)
-        await outbox.slot(chat, kind, messages)
+        patience_s = await outbox.slot(chat, kind, messages, urgent=urgent, patience_s=patience_s)
+        # What others send to the same chat may take its time; only from here on it is about this request.
+        if give_up_s is None:
+            give_up_s = clock.monotonic() + MOST_FLOOD_WAIT_S
         try:
             return await attempt()
         except FloodWait as flood:
-            outbox.hold(chat, flood.retry_after_s, kind)
+            await outbox.hold(chat, flood.retry_after_s, kind)
         except Unreachable:
             if not await _paused(clock, pauses, give_up_s):
                 raise

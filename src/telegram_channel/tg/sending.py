@@ -54,6 +54,7 @@ class _Address:
     silent: bool
     reply: ReplyParameters | None
     keys: InlineKeyboardMarkup | None
+    urgent: bool
 
     @classmethod
     def of(cls, message: OutMessage) -> "_Address":
@@ -67,6 +68,7 @@ class _Address:
             message.silent,
             reply,
             keyboard(message.buttons),
+            message.urgent,
         )
 
     @property
@@ -126,7 +128,9 @@ class Sender:
 
     async def _patiently(self, parcel: Parcel, to: _Address) -> list[MessageId]:
         attempt = partial(self._post, parcel, to)
-        return await patiently(self._outbox, self._clock, to.chat, attempt, messages=messages_in(parcel))
+        return await patiently(
+            *(self._outbox, self._clock, to.chat, attempt), messages=messages_in(parcel), urgent=to.urgent
+        )
 
     async def _post(self, parcel: Parcel, to: _Address) -> list[MessageId]:
         match parcel:
