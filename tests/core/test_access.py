@@ -25,10 +25,13 @@ from telegram_channel.core.access import (
     WrongCodes,
     admit,
     approvers,
+    approvers_of,
     is_addressed,
     is_in_book,
     may_address,
     may_approve,
+    may_approve_for,
+    may_reach,
     role_in,
     with_group_moved,
     with_sender,
@@ -247,6 +250,55 @@ def test_only_owners_and_approvers_approve_owners_first_then_by_seniority() -> N
     state = book(*people)
     assert [one.sender for one in approvers(state)] == ["3", "4", "1"]
     assert [may_approve(state, SenderId(number)) for number in "12345"] == [True, False, True, True, False]
+
+
+SHOP = ("shop 2", "/home/ann/shop", "login")
+"""A session, as decisions about it are told of one."""
+
+
+@pytest.mark.parametrize(
+    ("role", "only", "reaches"),
+    [
+        (Role.SENDER, (), True),
+        (Role.SENDER, ("shop",), True),
+        (Role.SENDER, ("blog", "shop/login"), True),
+        (Role.SENDER, ("blog",), False),
+        (Role.APPROVER, ("shop",), True),
+        (Role.APPROVER, ("blog",), False),
+        (Role.OWNER, ("blog",), True),
+    ],
+)
+def test_a_limited_person_reaches_and_approves_for_the_named_sessions_only(
+    role: Role, only: tuple[str, ...], reaches: bool
+) -> None:
+    """MUST: somebody limited to certain sessions reaches, and approves for, no other; an owner is never limited."""
+    state = book(replace(person(ANN, role), only=frozenset(only)))
+    assert may_reach(state, ANN, *SHOP) is reaches
+    assert may_approve_for(state, ANN, *SHOP) is (reaches and role.may_approve)
+    assert [one.sender for one in approvers_of(state, *SHOP)] == ([ANN] if reaches and role.may_approve else [])
+    assert may_approve(state, ANN) is role.may_approve
+
+
+def test_of_an_unknown_session_only_the_unlimited_are_sure() -> None:
+    everybody = (person(ANN, Role.OWNER), person(BOB, Role.APPROVER), person(EVE, Role.APPROVER))
+    state = book(*(replace(one, only=frozenset({"shop"}) if one.sender == EVE else frozenset()) for one in everybody))
+    assert [one.sender for one in approvers_of(state, "", "")] == [ANN, BOB]
+    assert [may_reach(state, one, "", "") for one in (ANN, BOB, EVE)] == [True, True, False]
+
+
+def test_who_is_in_no_book_reaches_nothing_and_who_is_let_in_by_a_group_what_the_group_reaches() -> None:
+    """MUST: the limit of somebody on the allowlist holds in groups as well; a group's own senders have none."""
+    state = book(groups=(GROUP,))
+    assert may_reach(state, BOB, *SHOP)
+    assert not may_approve_for(state, BOB, *SHOP)
+    assert not may_reach(state, EVE, *SHOP)
+    assert not may_reach(AccessState(), BOB, *SHOP)
+    assert not may_reach(with_sender(state, replace(person(BOB), only=frozenset({"blog"}))), BOB, *SHOP)
+
+
+def test_an_owner_has_no_limit_in_the_book_either() -> None:
+    state = with_sender(AccessState(), replace(person(ANN, Role.OWNER), only=frozenset({"shop"})))
+    assert state.senders[ANN].only == frozenset()
 
 
 def test_claude_may_write_only_where_the_book_lets_somebody_in() -> None:

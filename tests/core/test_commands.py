@@ -19,6 +19,9 @@ from telegram_channel.core.commands import MENU, BotCommand, on_or_off, parse_co
         ("/resume", BotCommand.RESUME, ""),
         ("/progress on", BotCommand.PROGRESS, "on"),
         ("/stream  OFF ", BotCommand.STREAM, "OFF"),
+        ("/sessions", BotCommand.SESSIONS, ""),
+        ("/use shop/Main 2", BotCommand.USE, "shop/Main 2"),
+        ("/To@demo_bot shop run\nthe tests ", BotCommand.TO, "shop run\nthe tests"),
     ],
 )
 def test_our_own_commands_are_recognised(text: str, command: BotCommand, rest: str) -> None:
@@ -38,6 +41,10 @@ def test_our_own_commands_are_recognised(text: str, command: BotCommand, rest: s
         "help",
         "see /help",
         "/helpme",
+        "/user ann",
+        "/tools",
+        "/to!",
+        "/use@another_bot shop",
         "/",
         "/help!",
         "",
@@ -67,3 +74,8 @@ def test_a_wish_is_on_or_off_or_not_understood(rest: str, on: bool | None) -> No
 def test_the_menu_offers_every_command_but_start() -> None:
     assert set(MENU) == {command.value for command in BotCommand} - {"start"}
     assert all(3 <= len(words) <= 256 for words in MENU.values())
+
+
+def test_each_command_is_of_one_kind_at_most() -> None:
+    assert all(sum((one.is_order, one.is_wish, one.is_routing)) <= 1 for one in BotCommand)
+    assert {one for one in BotCommand if one.is_routing} == {BotCommand.SESSIONS, BotCommand.USE, BotCommand.TO}

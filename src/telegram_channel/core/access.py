@@ -16,6 +16,7 @@ from types import MappingProxyType
 from telegram_channel.core.ids import ChatId, SenderId, private_chat
 from telegram_channel.core.messages import ChatKind, InboundMessage, Place
 from telegram_channel.core.pairing_rules import RULES, PairingRules
+from telegram_channel.core.scopes import leaves_open
 
 
 class Role(StrEnum):
@@ -57,6 +58,8 @@ class Sender:
     """How they came in: `pair`, `invite` or `allow`."""
     welcomed: bool = False
     """Whether the bot has greeted them."""
+    only: frozenset[str] = frozenset()
+    """The sessions and projects that are open to them (see `scopes`); empty for all. Owners are never limited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,8 @@ class Invitation:
     role: Role
     made_at: datetime
     expires_at: datetime
+    only: frozenset[str] = frozenset()
+    """What whoever is let in will be limited to; empty for nothing. A limited one makes no owner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,13 +285,37 @@ def may_address(state: AccessState, chat: ChatId) -> bool:
 
 
 def may_approve(state: AccessState, sender: SenderId) -> bool:
-    """Whether this person's answer to a permission prompt counts. Somebody let in by a group only: never."""
+    """Whether this person approves in some session. Somebody let in by a group only: never."""
     person = state.senders.get(sender)
     return person is not None and person.role.may_approve
 
 
+def may_reach(state: AccessState, sender: SenderId, label: str, project: str, branch: str = "") -> bool:
+    """Whether a session is open to this person: whether what they send may go there.
+
+    The session is told as for `scopes.leaves_open`. Whoever is in no book reaches nothing. Somebody let in by
+    a group only has no limit: whoever may talk in a group reaches what the group reaches.
+    """
+    person = state.senders.get(sender)
+    return is_in_book(state, sender) if person is None else _is_open_to(person, label, project, branch)
+
+
+def _is_open_to(person: Sender, label: str, project: str, branch: str) -> bool:
+    return person.role is Role.OWNER or leaves_open(person.only, label, project, branch)
+
+
+def may_approve_for(state: AccessState, sender: SenderId, label: str, project: str, branch: str = "") -> bool:
+    """Whether this person's answer to a permission prompt of this session counts."""
+    return may_approve(state, sender) and may_reach(state, sender, label, project, branch)
+
+
+def approvers_of(state: AccessState, label: str, project: str, branch: str = "") -> tuple[Sender, ...]:
+    """Everybody who is shown the permission prompts of a session, in the order of `approvers`."""
+    return tuple(one for one in approvers(state) if _is_open_to(one, label, project, branch))
+
+
 def approvers(state: AccessState) -> tuple[Sender, ...]:
-    """Everybody who is shown permission prompts, owners first, then by how long they have been here."""
+    """Everybody who approves in some session, owners first, then by how long they have been here."""
     people = (person for person in state.senders.values() if person.role.may_approve)
     return tuple(sorted(people, key=lambda one: (one.role is not Role.OWNER, one.since, one.sender)))
 
@@ -300,11 +329,13 @@ def locked_until(state: AccessState, who: str, now: datetime) -> datetime | None
 
 
 def with_sender(state: AccessState, person: Sender) -> AccessState:
-    """Let somebody in, or change them; whatever was pending for them is settled.
+    """Let somebody in, or change them; whatever was pending for them is settled. An owner has no limit.
 
     The first owner closes the door: from then on the policy is `allowlist`, until the operator says
     otherwise.
     """
+    if person.role is Role.OWNER and person.only:
+        person = replace(person, only=frozenset())
     first_owner = person.role is Role.OWNER and not state.has_owner
     closes = first_owner and state.policy is Policy.PAIRING
     return replace(

@@ -21,6 +21,9 @@ class BotCommand(StrEnum):
     RESUME = "resume"
     PROGRESS = "progress"
     STREAM = "stream"
+    SESSIONS = "sessions"
+    USE = "use"
+    TO = "to"
 
     @property
     def is_order(self) -> bool:
@@ -32,10 +35,18 @@ class BotCommand(StrEnum):
         """Whether it changes what this chat is shown."""
         return self in (BotCommand.PROGRESS, BotCommand.STREAM)
 
+    @property
+    def is_routing(self) -> bool:
+        """Whether it is about which session messages are for."""
+        return self in (BotCommand.SESSIONS, BotCommand.USE, BotCommand.TO)
+
 
 MENU: Mapping[str, str] = MappingProxyType(
     {
         BotCommand.STATUS.value: "Is the session listening?",
+        BotCommand.SESSIONS.value: "Which sessions are running, and which one this chat talks to",
+        BotCommand.USE.value: "NAME: talk to this session from now on",
+        BotCommand.TO.value: "NAME and a text: one message for this session",
         BotCommand.STOP.value: "Stop what Claude is doing",
         BotCommand.PAUSE.value: "Hold new messages back",
         BotCommand.RESUME.value: "Lift stop and pause",

@@ -20,7 +20,8 @@ _LONGEST_NAME = 64
 """UTF-16 units of a person's or a project's name inside a sentence."""
 _LONGEST_WAIT = 300
 """UTF-16 units of what the terminal says it waits for."""
-
+_MOST_NAMES = 10
+"""More sessions than these are only counted."""
 _LONGEST_REASON = 200
 """UTF-16 units of what an approver gave as a reason for a denial, on the closed card."""
 
@@ -125,6 +126,12 @@ def help_text(role: Role) -> Styled:
         " its text while it is written (in private chats); ",
         _code("off"),
         " ends it.\n",
+        _code("/sessions"),
+        " lists the sessions that are running. With several, ",
+        _code("/use NAME"),
+        " chooses one for this chat, and ",
+        _code("/to NAME text"),
+        " gives one message to another; a reply goes to whoever wrote what you reply to.\n",
         _code("/help"),
         " is this text.\nEvery other command goes to Claude.",
     )
@@ -151,23 +158,26 @@ class StatusFacts:
     """The orders that stand for the session and for every session."""
     working_s: float | None = None
     """How long the turn that is in flight has lasted; None when there is none, or it is not known."""
+    others: tuple[str, ...] = ()
+    """Labels of further living sessions; when `session` is empty, none of them was chosen."""
 
 
 def status_text(facts: StatusFacts) -> Styled:
     """What `/status` answers."""
-    session: tuple[str | Span, ...] = (
-        ("Session: ", _code(visible_line(facts.session, _LONGEST_NAME)))
-        if facts.session
-        else ("Session: none is running",)
-    )
+    if facts.session:
+        session: tuple[str | Span, ...] = ("Session: ", _code(visible_line(facts.session, _LONGEST_NAME)))
+    else:
+        session = ("Session: none is chosen" if facts.others else "Session: none is running",)
     lines = [
         f"\nYou are: {facts.role.value}",
         f"\nBridge: {facts.state.sentence}",
         f"\nQueue: {_count(facts.queued, 'message')} waiting to be given to the session",
         f"\nLast poll: {_ago(facts.last_poll_s)}",
     ]
+    if facts.others:
+        lines.insert(0, f"\n{'Other sessions' if facts.session else 'Running'}: {_names(facts.others)}")
     if facts.working_s is not None:
-        lines.append(f"\nClaude is at work: for {_lasting(facts.working_s)}")
+        lines.append(f"\nClaude is at work: for {lasting(facts.working_s)}")
     lines.extend(f"\n{line}" for line in standing_lines(facts.standing))
     if facts.unread:
         lines.append(f"\nGiven to the session, no sign of reading yet: {_count(facts.unread, 'message')}")
@@ -178,15 +188,21 @@ def status_text(facts: StatusFacts) -> Styled:
     return styled(*session, *lines)
 
 
+def _names(names: tuple[str, ...]) -> str:
+    shown = [visible_line(name, _LONGEST_NAME) for name in names[:_MOST_NAMES]]
+    return ", ".join([*shown, f"{len(names) - _MOST_NAMES} more"] if len(names) > _MOST_NAMES else shown)
+
+
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _ago(seconds: float | None) -> str:
-    return "never" if seconds is None else f"{_lasting(seconds)} ago"
+    return "never" if seconds is None else f"{lasting(seconds)} ago"
 
 
-def _lasting(seconds: float) -> str:
+def lasting(seconds: float) -> str:
+    """A length of time for people, in the unit that fits."""
     if seconds < 120:
         return f"{max(0, round(seconds))} s"
     if seconds < 7200:
@@ -262,12 +278,34 @@ def not_approver() -> Styled:
     return styled("You may talk to Claude, but not answer its permission prompts. Nothing was decided or passed on.")
 
 
+def not_approver_there() -> Styled:
+    """For an approver who is limited to certain sessions and tried to answer a prompt of another."""
+    return styled("That request is of a session that is not open to you. Nothing was decided or passed on.")
+
+
+def may_deny_only() -> Styled:
+    """For an approver who is limited to certain sessions, and it is not known any more which one asked."""
+    return styled(
+        "The session that asked has ended or was restarted, so only somebody who may approve everywhere can allow "
+        "this. Nothing was decided; you may still deny it."
+    )
+
+
 def unknown_request(request_id: str) -> Styled:
     """For `yes abcde` that names no request anybody knows. It is not passed on, and this says so."""
     return styled(
         "There is no permission request ",
         _code(request_id),
         ", so nothing was decided, and nothing was passed on. If this was meant for Claude, say it in other words.",
+    )
+
+
+def several_requests(request_id: str) -> Styled:
+    """For a typed answer when requests of several sessions are called by the same five letters."""
+    return styled(
+        "Two sessions ask with the letters ",
+        _code(request_id.lower()),
+        ", so nothing was decided. Press a button on the card you mean, or reply to it.",
     )
 
 

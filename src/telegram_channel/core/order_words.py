@@ -15,6 +15,8 @@ _LONGEST_NAME = 64
 """UTF-16 units of a person's or a tool's name inside a sentence."""
 _MOST_NAMES = 5
 """More tools than these are only counted."""
+_MOST_SESSIONS = 10
+"""More sessions than these are only counted."""
 _RESUME = Span("/resume", Style.CODE)
 
 
@@ -45,6 +47,21 @@ def old_order(command: BotCommand) -> Styled:
 def no_session() -> Styled:
     """For `/stop` when no process of the session is alive."""
     return styled("No session is running, so there is nothing to stop.")
+
+
+def which(command: BotCommand, labels: Sequence[str]) -> Styled:
+    """For `/stop` or `/resume` when several sessions may be meant."""
+    shown = [_name(label) for label in labels]
+    if len(shown) > _MOST_SESSIONS:
+        shown = [*shown[: _MOST_SESSIONS - 1], f"{len(shown) - _MOST_SESSIONS + 1} others"]
+    example = Span(f"/{command.value} {_name(labels[0])}", Style.CODE)
+    return styled(
+        f"Which one? {', '.join(shown[:-1])} and {shown[-1]} are running, and nothing was changed. Send ",
+        example,
+        ", or reply with ",
+        _slash(command),
+        " to a message of the one you mean.",
+    )
 
 
 def stop_answer(facts: StopFacts) -> Styled:

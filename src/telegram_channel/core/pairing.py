@@ -219,7 +219,7 @@ def redeem_code(
     state, found = _find_pending(state, typed, now, rules)
     if not isinstance(found, PendingPairing):
         return state, found
-    return _let_in(state, found.sender, found.name, Role.SENDER, "pair", now)
+    return _let_in(state, Sender(found.sender, Role.SENDER, found.name, now, "pair"))
 
 
 def deny_code(
@@ -255,9 +255,18 @@ def _find_pending(
 
 
 def make_invitation(
-    state: AccessState, code: PairingCode, salt: str, role: Role, now: datetime, rules: PairingRules = RULES
+    state: AccessState,
+    code: PairingCode,
+    salt: str,
+    role: Role,
+    now: datetime,
+    rules: PairingRules = RULES,
+    *,
+    only: frozenset[str] = frozenset(),
 ) -> tuple[AccessState, Invited | TooManyInvitations]:
-    """Make `code` an invitation that works once, for whoever sends it first."""
+    """Make `code` an invitation that works once, for whoever sends it first; `only` limits them."""
+    if only and role is Role.OWNER:
+        raise ValueError("an owner is never limited")
     if len(code.letters) != rules.invitation_length:
         raise ValueError("an invitation needs a code made for invitations")
     pruned = prune(state, now, rules)
@@ -269,9 +278,10 @@ def make_invitation(
         role=role,
         made_at=now,
         expires_at=now + rules.invitation_lifetime,
+        only=only,
     )
     invited = replace(pruned, invitations=(*pruned.invitations, invitation))
-    return invited, Invited(invitation, first=not state.senders)
+    return invited, Invited(invitation, first=not state.senders and not only)
 
 
 def redeem_invitation(
@@ -279,8 +289,8 @@ def redeem_invitation(
 ) -> tuple[AccessState, Acceptance]:
     """Let in whoever sent a valid invitation to the bot in private: the very first becomes the owner.
 
-    Wrong ones count against the person and lock them out. Nothing of the outcome is said in the chat
-    but a welcome.
+    A limited invitation makes no owner. Wrong ones count against the person and lock them out. Nothing of
+    the outcome is said in the chat but a welcome.
     """
     if place.chat_kind is not ChatKind.PRIVATE or place.chat != private_chat(place.sender):
         return state, NotTaken(Refusal.UNSUITABLE_CHAT)
@@ -300,7 +310,8 @@ def redeem_invitation(
     used = candidates[index]
     state = prune(state, now, rules)
     state = replace(state, invitations=tuple(one for one in state.invitations if one != used))
-    return _let_in(state, place.sender, place.sender_name[: rules.longest_name], used.role, "invite", now)
+    name = place.sender_name[: rules.longest_name]
+    return _let_in(state, Sender(place.sender, used.role, name, now, "invite", only=used.only))
 
 
 def without_invitations(state: AccessState) -> AccessState:
@@ -330,10 +341,9 @@ def _still_matters(wrong: WrongCodes, now: datetime, rules: PairingRules) -> boo
     return latest is not None and now < latest + rules.wrong_codes_forgotten_after
 
 
-def _let_in(
-    state: AccessState, sender: SenderId, name: str, role: Role, by: str, now: datetime
-) -> tuple[AccessState, Paired]:
-    person = Sender(sender, role if state.senders else Role.OWNER, name, now, by)
+def _let_in(state: AccessState, person: Sender) -> tuple[AccessState, Paired]:
+    if not state.senders and not person.only:
+        person = replace(person, role=Role.OWNER)
     after = with_sender(state, person)
     return after, Paired(person, closed_door=after.policy is not state.policy)
 

@@ -1,0 +1,126 @@
+"""What becomes of messages whose session died: nothing is lost, and what was meant for it goes to no other unasked.
+
+A session that comes back within a moment under the same id (a restart) keeps its own. After that, what
+somebody meant for it in particular is offered to the others or waits, as configured; everything else is
+routed anew. What a session was given without a sign of reading is given once more, and never a third time.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from telegram_channel.core.ids import ChatId, EntryId, SessionId, ThreadId
+from telegram_channel.core.inbox import DeliveryState, InboxEntry
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingRules:
+    """What happens to messages of a session that is not alive any more."""
+
+    orphaned_after_s: float = 10
+    """How long it may be gone before anything is done: a restart with the same id takes less."""
+    stranded: Literal["offer", "wait"] = "offer"
+    """What was meant for it: offered to the others by button, or kept until it comes back."""
+
+
+DEFAULT_RULES = RoutingRules()
+
+_UNFINISHED = (DeliveryState.STORED, DeliveryState.EMITTED)
+_Lot = Literal["anew", "offer", "wait", "notify", "give_up"]
+_TO_BE_GIVEN: tuple[_Lot, ...] = ("anew", "offer", "wait")
+
+
+@dataclass(frozen=True, slots=True)
+class StrandedPlan:
+    """What is to be done now, in the order received, and when to look again.
+
+    Every entry whose session was gone long enough is in exactly one of `anew`, `offer`, `wait`, `notify` and
+    `give_up`; `back` says which of the first three must return to STORED as redelivered as well.
+    """
+
+    back: tuple[InboxEntry, ...] = ()
+    """EMITTED without proof, once: back to STORED with `redelivered`, wherever else it is named here."""
+    anew: tuple[InboxEntry, ...] = ()
+    """Nobody meant that session in particular: routed as if it had just arrived."""
+    offer: tuple[InboxEntry, ...] = ()
+    """The chat is asked who gets it; named in every plan until it was answered."""
+    wait: tuple[InboxEntry, ...] = ()
+    """Stays directed to its session: it is to wait for it, or nobody else is there."""
+    notify: tuple[InboxEntry, ...] = ()
+    """Given twice, without proof: the chat is told once."""
+    give_up: tuple[InboxEntry, ...] = ()
+    """The chat was told, and whoever might still prove that it was read is gone."""
+    look_again_at: datetime | None = None
+    """When the next session will have been gone long enough."""
+
+
+def gone_since(
+    before: Mapping[SessionId, datetime], entries: Iterable[InboxEntry], living: Collection[SessionId], now: datetime
+) -> Mapping[SessionId, datetime]:
+    """Since when each session that entries are for has been seen to be gone; whoever is back is forgotten."""
+    missing = (one.session for one in entries if one.session and one.session not in living)
+    return {session: before.get(session, now) for session in missing}
+
+
+def restrand(
+    entries: Sequence[InboxEntry],
+    living: Collection[SessionId],
+    now: datetime,
+    gone: Mapping[SessionId, datetime],
+    rules: RoutingRules = DEFAULT_RULES,
+    *,
+    kept: Collection[EntryId] = (),
+) -> StrandedPlan:
+    """Sort the entries in STORED and EMITTED whose session is not among `living` by what they need.
+
+    `gone` says since when a session has been missing (see `gone_since`); one it does not name is missing since
+    `now`. `kept` are entries for which a person chose to keep waiting. Entries that are for nobody yet, for a
+    living session, or in any other state are nobody's business here. Times are aware UTC.
+    """
+    lots: defaultdict[_Lot, list[InboxEntry]] = defaultdict(list)
+    back: list[InboxEntry] = []
+    waits: list[datetime] = []
+    for entry in entries:
+        if not entry.session or entry.session in living or entry.state not in _UNFINISHED:
+            continue
+        since = gone.get(entry.session, now)
+        until = since + timedelta(seconds=rules.orphaned_after_s)
+        if since <= now < until:  # before `since`, the clock was set back: nobody waits for it to catch up
+            waits.append(until)
+            continue
+        lot = _lot(entry, rules, someone_lives=bool(living), is_kept=entry.entry in kept)
+        lots[lot].append(entry)
+        if lot in _TO_BE_GIVEN and entry.state is DeliveryState.EMITTED:
+            back.append(entry)
+    return StrandedPlan(
+        back=tuple(back),
+        anew=tuple(lots["anew"]),
+        offer=tuple(lots["offer"]),
+        wait=tuple(lots["wait"]),
+        notify=tuple(lots["notify"]),
+        give_up=tuple(lots["give_up"]),
+        look_again_at=min(waits, default=None),
+    )
+
+
+def _lot(entry: InboxEntry, rules: RoutingRules, *, someone_lives: bool, is_kept: bool) -> _Lot:
+    if entry.state is DeliveryState.EMITTED and (entry.noticed or entry.redelivered):
+        return "give_up" if entry.noticed else "notify"
+    if not someone_lives:
+        return "wait"
+    if entry.why is None or not entry.why.is_meant:
+        return "anew"
+    return "wait" if is_kept or rules.stranded == "wait" else "offer"
+
+
+def by_place(
+    entries: Iterable[InboxEntry],
+) -> Mapping[tuple[ChatId, ThreadId | None], tuple[InboxEntry, ...]]:
+    """Entries by the chat and topic they came from, in the order received: one question is asked in each."""
+    places: dict[tuple[ChatId, ThreadId | None], tuple[InboxEntry, ...]] = {}
+    for entry in entries:
+        place = entry.chat, entry.inbound.place.thread
+        places[place] = (*places.get(place, ()), entry)
+    return places
