@@ -2,6 +2,8 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
+from types import MappingProxyType
 
 import pytest
 
@@ -23,7 +25,7 @@ from telegram_channel.errors import AccessError
 from telegram_channel.storage.memory import MemoryStore
 from tests.values import NOON, later, place
 
-ANN, BOB, EVE = SenderId("1001"), SenderId("1002"), SenderId("1003")
+ANN, BOB, EVE, OWNER = SenderId("1001"), SenderId("1002"), SenderId("1003"), SenderId("1004")
 TEAM = ChatId("-100")
 CODE = PairingCode.for_pairing(b"\x05" * ENTROPY_BYTES)
 WRONG = "CCCC-CCCC"
@@ -33,6 +35,10 @@ def entropy() -> Callable[[int], bytes]:
     """Bytes that differ from call to call, and are the same in every run."""
     calls = iter(range(1_000_000))
     return lambda count: hashlib.shake_256(str(next(calls)).encode()).digest(count)
+
+
+def limit(*names: str) -> frozenset[str]:
+    return frozenset(names)
 
 
 @pytest.fixture
@@ -187,6 +193,57 @@ async def test_a_role_is_changed_and_the_same_role_again_is_nothing(store: Memor
     assert len(await actions(store)) == before
 
 
+async def test_a_limit_is_set_replaced_kept_and_lifted_and_the_audit_says_so(store: MemoryStore) -> None:
+    first = await admin.allow(store.access, ANN, NOON, Role.APPROVER, only=["shop", " SHOP", "blog"])
+    assert (first.person.only, first.was_only) == (limit("shop", "blog"), limit())
+    kept = await admin.set_role(store.access, ANN, Role.SENDER, NOON)
+    assert (kept.person.only, kept.was_only) == (limit("shop", "blog"), limit("shop", "blog"))
+    assert (await admin.allow(store.access, ANN, NOON, name="Ann")).person.only == limit("shop", "blog")
+    replaced = await admin.set_role(store.access, ANN, Role.SENDER, NOON, only=["shop/login"])
+    assert (replaced.was, replaced.person.only) == (Role.SENDER, limit("shop/login"))
+    before = len(await actions(store))
+    await admin.set_role(store.access, ANN, Role.SENDER, NOON, only=["shop/login "])
+    assert len(await actions(store)) == before
+    lifted = await admin.set_role(store.access, ANN, Role.SENDER, NOON, only=[""])
+    assert (lifted.person.only, lifted.was_only) == (limit(), limit("shop/login"))
+    assert [(action, detail) for _, action, _, detail in await actions(store)] == [
+        ("allow", 'approver, only "blog", "shop"'),
+        ("role", 'sender, only "blog", "shop"'),
+        ("allow", 'sender, only "blog", "shop"'),
+        ("role", 'sender, only "shop/login"'),
+        ("role", "sender, everywhere"),
+    ]
+
+
+@pytest.mark.parametrize("verb", ["allow", "role"])
+async def test_making_a_limited_person_an_owner_lifts_the_limit(store: MemoryStore, verb: str) -> None:
+    await admin.allow(store.access, ANN, NOON, only=["shop"])
+    result = await (
+        admin.allow(store.access, ANN, NOON, Role.OWNER)
+        if verb == "allow"
+        else admin.set_role(store.access, ANN, Role.OWNER, NOON)
+    )
+    assert (result.person.only, result.was_only) == (limit(), limit("shop"))
+    assert (await store.access.read()).senders[ANN].only == limit()
+    assert ("operator", verb, ANN, "owner, everywhere") in await actions(store)
+
+
+async def test_a_limited_invitation_limits_whoever_takes_it_and_never_makes_an_owner(store: MemoryStore) -> None:
+    """MUST: whoever takes a limited invitation is limited from the first moment, and is no owner."""
+    with pytest.raises(AccessError, match="the first one in is the owner"):
+        await admin.invite(store.access, Role.SENDER, entropy(), NOON, only=["shop"])
+    await admin.allow(store.access, BOB, NOON, Role.OWNER)
+    made = await admin.invite(store.access, Role.APPROVER, entropy(), NOON, only=["shop"])
+    assert (made.makes_owner, made.invitation.only) == (False, limit("shop"))
+    assert (await actions(store))[-1] == ("operator", "invite", 'approver, only "shop"', "")
+    state = await store.access.read()
+    # Even in a book that was emptied in some other way.
+    for book in (state, replace(state, senders=MappingProxyType({}))):
+        _, result = redeem_invitation(book, place(), made.code.letters, NOON)
+        assert isinstance(result, Paired)
+        assert (result.person.role, result.person.only) == (Role.APPROVER, limit("shop"))
+
+
 async def test_setting_the_same_policy_again_writes_nothing(store: MemoryStore) -> None:
     first = await admin.set_policy(store.access, Policy.CLOSED, NOON)
     assert (first.was, first.policy) == (Policy.PAIRING, Policy.CLOSED)
@@ -233,6 +290,18 @@ WRONG_USES: dict[str, Callable[[MemoryStore], object]] = {
     "add too many words": lambda store: admin_groups.group_add(
         store.access, TEAM, NOON, patterns=[f"word{number}" for number in range(21)]
     ),
+    "limit a new owner": lambda store: admin.allow(store.access, EVE, NOON, Role.OWNER, only=["shop"]),
+    "limit an owner": lambda store: admin.allow(store.access, OWNER, NOON, only=["shop"]),
+    "limit somebody by making them owner": lambda store: admin.set_role(
+        store.access, OWNER, Role.OWNER, NOON, only=["shop"]
+    ),
+    "limit whoever is invited as owner": lambda store: admin.invite(
+        store.access, Role.OWNER, entropy(), NOON, only=["shop"]
+    ),
+    "limit to too many": lambda store: admin.allow(
+        store.access, EVE, NOON, only=[f"project{number}" for number in range(51)]
+    ),
+    "limit to something endless": lambda store: admin.allow(store.access, EVE, NOON, only=["x" * 256]),
     "pair with nobody waiting": lambda store: admin.pair(store.access, CODE.shown, NOON),
     "deny with nobody waiting": lambda store: admin.deny(store.access, CODE.shown, NOON),
 }
@@ -241,6 +310,7 @@ WRONG_USES: dict[str, Callable[[MemoryStore], object]] = {
 @pytest.mark.parametrize("use", WRONG_USES)
 async def test_a_wrong_use_changes_nobody_and_says_what_to_do(store: MemoryStore, use: str) -> None:
     await admin_groups.group_add(store.access, TEAM, NOON, senders=[BOB], patterns=["claude"])
+    await admin.allow(store.access, OWNER, NOON, Role.OWNER)
     before = await store.access.read()
     with pytest.raises(AccessError) as refusal:
         await WRONG_USES[use](store)  # type: ignore[misc]  # every use is awaitable; their results differ
@@ -260,13 +330,17 @@ async def test_the_listing_is_plain_data_without_a_single_hash_or_code(store: Me
     """MUST A21: no code, hash or salt is ever listed."""
     await ask(store)
     await admin.allow(store.access, BOB, NOON, Role.OWNER, "Bob")
-    await admin.allow(store.access, EVE, NOON, Role.SENDER, "Eve")
-    made = await admin.invite(store.access, Role.SENDER, entropy(), NOON)
+    await admin.allow(store.access, EVE, NOON, Role.SENDER, "Eve", only=["shop", "blog"])
+    made = await admin.invite(store.access, Role.SENDER, entropy(), NOON, only=["shop"])
     await admin_groups.group_add(store.access, TEAM, NOON, title="Team", senders=[EVE], patterns=["claude"])
     state = await store.access.read()
     data = listing(state, NOON)
     assert data["policy"] == "allowlist"
-    assert [(one["id"], one["role"]) for one in data["senders"]] == [(BOB, "owner"), (EVE, "sender")]
+    assert [(one["id"], one["role"], one["only"]) for one in data["senders"]] == [
+        (BOB, "owner", []),
+        (EVE, "sender", ["blog", "shop"]),
+    ]
+    assert [one["only"] for one in data["invitations"]] == [["shop"]]
     assert data["groups"][0] == {
         "id": TEAM,
         "title": "Team",

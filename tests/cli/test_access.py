@@ -1,5 +1,6 @@
 """`telegram-channel access`, in real processes: alone, and while another process holds the store open."""
 
+import os
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ from telegram_channel.cli.access_words import deep_link
 from telegram_channel.cli.qr import drawn
 from telegram_channel.core.access import AccessState, Policy, Role
 from telegram_channel.core.health import BridgeState, HealthReport
-from telegram_channel.core.ids import BotId, SenderId
+from telegram_channel.core.ids import BotId, SenderId, SessionId
 from telegram_channel.core.pairing import (
     Acceptance,
     Paired,
@@ -24,7 +25,7 @@ from telegram_channel.core.pairing import (
     request_pairing,
 )
 from telegram_channel.core.pairing_code import ENTROPY_BYTES
-from telegram_channel.ports import Store
+from telegram_channel.ports import SessionRecord, Store
 from telegram_channel.storage import open_store
 from tests.cli.conftest import Terminal
 from tests.values import place
@@ -159,6 +160,68 @@ async def test_a_whole_life_without_a_server_or_a_token(terminal: Terminal) -> N
     ]
     assert newest.out.count("\n") == 1
     assert "group_rm" in newest.out
+
+
+async def test_a_limit_is_set_shown_and_lifted(terminal: Terminal) -> None:
+    """MUST: what somebody is limited to is said when it changes, listed, and in the audit."""
+    directory = "/home/ann/a directory with a long name, longer than any label/shop"
+    steps = [
+        (("allow", "1001", "--role", "owner"), "is let in as owner"),
+        (("allow", "1002", "--only", "shop", "blog"), 'They reach the sessions of "blog" and "shop" only.'),
+        (("role", "1002", "approver"), 'of "blog" and "shop" only, and approve for no others, as before.'),
+        (("role", "1002", "sender", "--only", "shop/login", "--only", directory), '/shop" and "shop/login" only.'),
+        (("invite", "--only", "shop"), 'They will reach the sessions of "shop" only.'),
+    ]
+    ran = terminal.run_all(*(["access", *arguments] for arguments, _ in steps))
+    for (arguments, said), one in zip(steps, ran, strict=True):
+        assert (one.code, one.err) == (0, ""), arguments
+        assert said in one.out
+    as_json, listed, lifted, again, empty, owner, log = terminal.run_all(
+        ["access", "list", "--json"],
+        ["access", "list"],
+        ["access", "role", "1002", "sender", "--everywhere"],
+        ["access", "allow", "1002", "--only", "shop"],
+        ["access", "allow", "1002", "--only", ""],
+        ["access", "role", "1001", "owner", "--only", "shop"],
+        ["access", "log"],
+    )
+    assert [one["only"] for one in as_json.json["senders"]] == [[], [directory, "shop/login"]]
+    assert [one["only"] for one in as_json.json["invitations"]] == [["shop"]]
+    assert f'only "{directory}", "shop/login"' in listed.out
+    assert 'only "shop"\n' in listed.out
+    assert 'and "shop/login" is lifted, so every session is open to them.' in lifted.out
+    assert 'They reach the sessions of "shop" only.' in again.out
+    assert 'The limit to "shop" is lifted' in empty.out
+    assert (owner.code, "never limited" in owner.err) == (1, True)
+    assert 'approver, only "blog", "shop"' in log.out
+    assert "sender, everywhere" in log.out
+
+
+async def test_making_somebody_owner_says_that_the_limit_is_gone(terminal: Terminal) -> None:
+    _, made = terminal.run_all(["access", "allow", "1002", "--only", "shop"], ["access", "role", "1002", "owner"])
+    assert 'The limit to "shop" is lifted: an owner is never limited.' in made.out
+
+
+async def test_a_name_that_no_running_session_has_is_taken_with_a_hint(terminal: Terminal) -> None:
+    here, now = os.getpid(), datetime.now(UTC)
+    async with server(terminal) as store:
+        for number, (name, pid) in enumerate([("shop", here), ("shop", here), ("blog", 2**22 + 1)]):
+            session = SessionId(f"session-{number}")
+            await store.sessions.register(
+                SessionRecord(session, pid, now, now, name, is_channel=True, project=f"/home/ann/{name}")
+            )
+        known, unknown, numbered = terminal.run_all(
+            ["access", "allow", "1002", "--only", "Shop", "/home/ann/shop"],
+            ["access", "allow", "1002", "--only", "shop", "blog", "sh"],
+            ["access", "role", "1002", "sender", "--only", "shop 2"],
+            TELEGRAM_BOT_TOKEN=TOKEN,
+        )
+        assert (await store.access.read()).senders[SenderId("1002")].only == {"shop 2"}
+    assert "running session" not in known.out
+    assert 'No running session is called "blog" or "sh"; the limit waits for one that is.' in unknown.out
+    assert 'Running: "shop", "shop 2".' in unknown.out
+    assert "running session" not in numbered.out
+    assert 'The number in "shop 2" changes as sessions come and go' in numbered.out
 
 
 async def test_the_first_bot_takes_over_what_was_decided_before_it(terminal: Terminal) -> None:
@@ -303,6 +366,11 @@ def test_a_state_directory_that_cannot_be_made_is_an_error_with_a_remedy(termina
         (["allow"], "required"),
         ([], "required"),
         (["grant", "1"], "invalid choice"),
+        (["allow", "1", "--only", "x\x1b[2J"], "characters nobody sees"),
+        (["allow", "1", "--only", "x" * 256], "too long"),
+        (["allow", "1", "--only"], "expected at least one argument"),
+        (["role", "1", "sender", "--only", "shop", "--everywhere"], "not allowed with"),
+        (["invite", "--only", ""], "it is empty"),
     ],
 )
 def test_a_wrong_use_is_explained_and_touches_nothing(
@@ -316,6 +384,13 @@ def test_a_wrong_use_is_explained_and_touches_nothing(
     assert main(["access", *arguments]) == 2
     assert said in capsys.readouterr().err
     assert not terminal.state_dir.exists()
+
+
+@pytest.mark.parametrize("verb", ["allow", "role", "invite"])
+def test_help_tells_what_a_limit_is(terminal: Terminal, verb: str) -> None:
+    shown = terminal.run("access", verb, "--help").out
+    for word in ("--only", "shop/login", "/home/ann/shop", "--everywhere", "Owners are never limited", "group"):
+        assert word in shown
 
 
 def test_help_documents_the_shape_of_json(terminal: Terminal) -> None:

@@ -2,10 +2,11 @@
 
 Each verb returns what it did as a value; the wording is the caller's. What cannot be done raises
 `AccessError` with a remedy, and then nothing was stored, except that a wrong code is always counted.
-Time and randomness are arguments. Groups have verbs of their own in `bridge.admin_groups`.
+Time and randomness are arguments. A limit to certain sessions is a set of names: see `core.scopes`. Groups
+have verbs of their own in `bridge.admin_groups`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
@@ -36,8 +37,9 @@ from telegram_channel.core.pairing import (
 )
 from telegram_channel.core.pairing_code import ENTROPY_BYTES, SALT_BYTES, PairingCode
 from telegram_channel.core.pairing_rules import RULES
+from telegram_channel.core.scopes import LONGEST_NAME, MOST_NAMES, in_words, tidy
 from telegram_channel.errors import AccessError
-from telegram_channel.ports import AccessBook
+from telegram_channel.ports import AccessBook, Change
 
 BRIDGE = "bridge"
 """The actor of what happened by itself."""
@@ -58,6 +60,8 @@ class LetIn:
     closed_door: bool
     """Whether the policy became `allowlist` because there is an owner now."""
     has_owner: bool
+    was_only: frozenset[str] = frozenset()
+    """What they were limited to until now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +135,15 @@ async def deny(book: AccessBook, typed: str, now: datetime) -> Denied:
     raise _code_error(result)
 
 
-async def invite(book: AccessBook, role: Role, entropy: Entropy, now: datetime) -> Invite:
-    """Make an invitation that works once.
+async def invite(book: AccessBook, role: Role, entropy: Entropy, now: datetime, only: Iterable[str] = ()) -> Invite:
+    """Make an invitation that works once; `only` limits whoever takes it to these sessions and projects.
 
     Raises:
-        AccessError: the policy is `closed`, or too many invitations are open.
+        AccessError: the policy is `closed`, too many invitations are open, or it would limit an owner.
     """
+    limit = _limit(only)
+    if limit and role is Role.OWNER:
+        raise _owner_is_unlimited()
     code, salt = PairingCode.for_invitation(entropy(ENTROPY_BYTES)), entropy(SALT_BYTES).hex()
 
     def change(state: AccessState) -> tuple[AccessState, Invited | TooManyInvitations, Rows]:
@@ -145,9 +152,14 @@ async def invite(book: AccessBook, role: Role, entropy: Entropy, now: datetime) 
                 "The policy is closed, so invitations do not work.",
                 "Run `telegram-channel access policy allowlist` first.",
             )
-        after, result = make_invitation(state, code, salt, role, now)
+        if limit and not state.senders:
+            raise AccessError(
+                "Nobody is in yet, and the first one in is the owner, who is never limited.",
+                "Let the owner in first, by an invitation without --only.",
+            )
+        after, result = make_invitation(state, code, salt, role, now, only=limit)
         made = isinstance(result, Invited)
-        return after, result, (AuditRow(now, OPERATOR, "invite", role.value),) if made else ()
+        return after, result, (AuditRow(now, OPERATOR, "invite", _what_they_may(role, limit)),) if made else ()
 
     result = await book.transact(change)
     if isinstance(result, Invited):
@@ -170,24 +182,26 @@ async def revoke_invitations(book: AccessBook, now: datetime) -> int:
 
 
 async def allow(
-    book: AccessBook, sender: SenderId, now: datetime, role: Role | None = None, name: str | None = None
+    book: AccessBook,
+    sender: SenderId,
+    now: datetime,
+    role: Role | None = None,
+    name: str | None = None,
+    only: Iterable[str] | None = None,
 ) -> LetIn:
-    """Let somebody in by id, or give somebody who is in another role or name. New people are senders."""
+    """Let somebody in by id, or give somebody who is in another role, name or limit. New people are senders.
 
-    def change(state: AccessState) -> tuple[AccessState, LetIn, Rows]:
-        known = state.senders.get(sender)
-        if known:
-            person = replace(known, role=role or known.role, name=name or known.name)
-        else:
-            person = Sender(sender, role or Role.SENDER, name or "", now, "allow")
-        if person == known:
-            return state, LetIn(known, known.role, closed_door=False, has_owner=state.has_owner), ()
-        after = with_sender(state, person)
-        closed_door = after.policy is not state.policy
-        rows = _let_in_rows(now, "allow", person, closed_door=closed_door)
-        return after, LetIn(person, known.role if known else None, closed_door, after.has_owner), rows
+    `only` limits them to these sessions and projects; empty lifts every limit, None leaves it as it is.
 
-    return await book.transact(change)
+    Raises:
+        AccessError: it would limit an owner, or is no limit that can be kept.
+    """
+
+    def changed(state: AccessState) -> Sender:
+        known = state.senders.get(sender) or Sender(sender, Role.SENDER, "", now, "allow")
+        return replace(known, role=role or known.role, name=name or known.name)
+
+    return await book.transact(_change_of(changed, only, "allow", now))
 
 
 async def remove(book: AccessBook, sender: SenderId, now: datetime) -> Removed:
@@ -209,14 +223,16 @@ async def remove(book: AccessBook, sender: SenderId, now: datetime) -> Removed:
     return await book.transact(change)
 
 
-async def set_role(book: AccessBook, sender: SenderId, role: Role, now: datetime) -> LetIn:
-    """Change what somebody may do.
+async def set_role(
+    book: AccessBook, sender: SenderId, role: Role, now: datetime, only: Iterable[str] | None = None
+) -> LetIn:
+    """Change what somebody may do, and where: `only` is as for `allow`.
 
     Raises:
-        AccessError: they are not on the allowlist.
+        AccessError: they are not on the allowlist; or as for `allow`.
     """
 
-    def change(state: AccessState) -> tuple[AccessState, LetIn, Rows]:
+    def changed(state: AccessState) -> Sender:
         known = state.senders.get(sender)
         if known is None:
             only_groups = any(sender in group.senders for group in state.groups.values())
@@ -225,15 +241,55 @@ async def set_role(book: AccessBook, sender: SenderId, role: Role, now: datetime
                 f"{sender} {what}, so there is no role to change.",
                 f"Run `telegram-channel access allow {sender} --role {role.value}`.",
             )
-        if known.role is role:
-            return state, LetIn(known, role, closed_door=False, has_owner=state.has_owner), ()
-        person = replace(known, role=role)
+        return replace(known, role=role)
+
+    return await book.transact(_change_of(changed, only, "role", now))
+
+
+def _change_of(
+    changed: Callable[[AccessState], Sender], only: Iterable[str] | None, action: str, now: datetime
+) -> Change[LetIn]:
+    """The step that makes one person what `changed` says, limited as asked for; nothing when they are that."""
+    limit = None if only is None else _limit(only)
+
+    def change(state: AccessState) -> tuple[AccessState, LetIn, Rows]:
+        person = changed(state)
+        known = state.senders.get(person.sender)
+        if person.role is Role.OWNER and limit:
+            raise _owner_is_unlimited()
+        if person.role is Role.OWNER or limit is not None:
+            person = replace(person, only=limit or frozenset())
+        was, was_only = (known.role, known.only) if known else (None, frozenset[str]())
+        if person == known:
+            return state, LetIn(known, was, closed_door=False, has_owner=state.has_owner, was_only=was_only), ()
         after = with_sender(state, person)
         closed_door = after.policy is not state.policy
-        rows = _let_in_rows(now, "role", person, closed_door=closed_door)
-        return after, LetIn(person, known.role, closed_door, after.has_owner), rows
+        rows = _let_in_rows(now, action, person, closed_door=closed_door, was_only=was_only)
+        return after, LetIn(person, was, closed_door, after.has_owner, was_only), rows
 
-    return await book.transact(change)
+    return change
+
+
+def _limit(names: Iterable[str]) -> frozenset[str]:
+    """The limit that was asked for.
+
+    Raises:
+        AccessError: it has too many names, or too long ones.
+    """
+    limit = tidy(names)
+    if len(limit) > MOST_NAMES or any(len(name) > LONGEST_NAME for name in limit):
+        raise AccessError(
+            f"A limit has {MOST_NAMES} names at most, of {LONGEST_NAME} characters each.",
+            "Name whole projects instead of each of their branches.",
+        )
+    return limit
+
+
+def _owner_is_unlimited() -> AccessError:
+    return AccessError(
+        "An owner is never limited to certain sessions.",
+        "Use --only with the role approver or sender.",
+    )
 
 
 async def set_policy(book: AccessBook, policy: Policy, now: datetime) -> PolicySet:
@@ -248,8 +304,16 @@ async def set_policy(book: AccessBook, policy: Policy, now: datetime) -> PolicyS
     return await book.transact(change)
 
 
-def _let_in_rows(now: datetime, action: str, person: Sender, *, closed_door: bool) -> Rows:
-    row = AuditRow(now, OPERATOR, action, person.sender, person.role.value)
+def _what_they_may(role: Role, only: frozenset[str], was_only: frozenset[str] = frozenset()) -> str:
+    """A role with its limit, for the audit; that there is none is said where there was one."""
+    return f"{role.value}, only {in_words(only)}" if only else role.value + (", everywhere" if was_only else "")
+
+
+def _let_in_rows(
+    now: datetime, action: str, person: Sender, *, closed_door: bool, was_only: frozenset[str] = frozenset()
+) -> Rows:
+    what = _what_they_may(person.role, person.only, was_only)
+    row = AuditRow(now, OPERATOR, action, person.sender, what)
     if not closed_door:
         return (row,)
     return row, AuditRow(now, BRIDGE, "policy", Policy.ALLOWLIST.value, "there is an owner now")

@@ -8,11 +8,12 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, assert_never
 
+from telegram_channel.bridge.askers import NOBODY_KNOWN, has_copy, may_answer
 from telegram_channel.bridge.cards import Cards
 from telegram_channel.bridge.courier import Courier
 from telegram_channel.core import notices
-from telegram_channel.core.access import AccessState, may_approve, role_in
-from telegram_channel.core.ids import ChatId, MessageId, PromptId
+from telegram_channel.core.access import AccessState, may_approve, may_approve_for, role_in
+from telegram_channel.core.ids import ChatId, MessageId, PromptId, SessionId
 from telegram_channel.core.messages import ButtonPress, InboundMessage
 from telegram_channel.core.orders import Order
 from telegram_channel.core.outgoing import OutMessage
@@ -62,6 +63,11 @@ class Reception:
     """Whether it is the one that counts."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Several:
+    """Prompts of several sessions have the same letters, and nothing says which is meant."""
+
+
 class Answers:
     """Takes everybody's answers. `tell` is what carries a decided prompt to its session."""
 
@@ -84,15 +90,43 @@ class Answers:
         """What recent replies answered: a batch that could not be stored brings them again."""
 
     async def by_text(
-        self, message: InboundMessage, answer: TypedAnswer, *, fresh: bool, state: AccessState, post: Post
+        self,
+        message: InboundMessage,
+        answer: TypedAnswer,
+        *,
+        fresh: bool,
+        state: AccessState,
+        post: Post,
+        meant: SessionId | None = None,
     ) -> bool:
         """Take a typed answer. True: it was dealt with and its sender is told how; it is no message for Claude."""
         place = message.place
-        prompt = await self._store.prompts.find(answer.request_id)
+        prompt = await self._called(answer.request_id, message, meant)
+        if isinstance(prompt, _Several):
+            post(self._told(message, notices.several_requests(answer.request_id)))
+            return True
         verdict = Verdict(answer.behavior, place.sender, place.sender_name, How.TEXT, message.sent_at)
         reception = await self._receive(prompt, verdict, fresh=fresh, state=state)
         post(self._told(message, reception.say if reception else notices.unknown_request(answer.request_id)))
         return True
+
+    async def _called(
+        self, request_id: str, message: InboundMessage, meant: SessionId | None
+    ) -> Prompt | _Several | None:
+        """The prompt with these letters. Two sessions may ask with the same; then one of them has to be meant."""
+        if before := self._replies.get((message.place.chat, message.message)):
+            return await self._store.prompts.get(before)
+        asked = (*await self._store.prompts.open_prompts(), *await self._store.prompts.uncleared())
+        called = [one for one in asked if one.request.request_id.lower() == request_id.lower()]
+        if len({one.session for one in called}) > 1:
+            # Those that were decided a moment ago as well: the same answer may come again.
+            card = Card(message.place.chat, message.reply_to.message) if message.reply_to else None
+            for one in called:
+                if card in one.cards or one.session == meant:
+                    return self._remembered(message, one)
+            if len({one.session for one in called if one.is_open}) > 1:
+                return _Several()
+        return await self._store.prompts.find(request_id)
 
     async def by_reply(self, message: InboundMessage, *, fresh: bool, state: AccessState, post: Post) -> bool:
         """Take what was written in reply to an open card: a bare yes or no, or the reason of a denial.
@@ -120,11 +154,15 @@ class Answers:
         card = Card(place.chat, message.reply_to.message)
         for prompt in (*await self._store.prompts.open_prompts(), *await self._store.prompts.uncleared()):
             if card in prompt.cards and (prompt.is_open or _is_by(prompt.verdict, message)):
-                self._replies[place.chat, message.message] = prompt.prompt
-                if len(self._replies) > _MOST_REPLIES:
-                    del self._replies[next(iter(self._replies))]
-                return prompt
+                return self._remembered(message, prompt)
         return None
+
+    def _remembered(self, message: InboundMessage, prompt: Prompt) -> Prompt:
+        """The prompt, and from now on the one that this message answers, should it come again."""
+        self._replies[message.place.chat, message.message] = prompt.prompt
+        if len(self._replies) > _MOST_REPLIES:
+            del self._replies[next(iter(self._replies))]
+        return prompt
 
     def _told(self, message: InboundMessage, say: Styled) -> Errand:
         place = message.place
@@ -183,15 +221,28 @@ class Answers:
         self, prompt: Prompt | None, verdict: Verdict, *, fresh: bool, state: AccessState
     ) -> Reception | None:
         """Settle an answer if it counts; None when nobody knows what it answers."""
-        match judge(prompt, may_approve=may_approve(state, verdict.by), fresh=fresh):
+        why_not = await self._why_not(prompt, verdict, state)
+        match judge(prompt, may_approve=why_not is None, fresh=fresh):
             case Standing.NOT_APPROVER:
-                return Reception(notices.not_approver(), refused=True)
+                return Reception(why_not or notices.not_approver(), refused=True)
             case Standing.OLD:
                 return Reception(notices.old_answer(), refused=True, old=True)
             case Standing.COUNTS if prompt and offers(prompt, verdict.always):
                 return await self._settle(prompt, verdict)
             case _:
                 return None
+
+    async def _why_not(self, prompt: Prompt | None, verdict: Verdict, state: AccessState) -> Styled | None:
+        """What to say to somebody who may not give this answer; None to whoever may."""
+        if not may_approve(state, verdict.by):
+            return notices.not_approver()
+        if prompt is None or may_approve_for(state, verdict.by, NOBODY_KNOWN.label, NOBODY_KNOWN.project):
+            return None  # who approves everywhere need not wait for a look at where the prompt comes from
+        asker = await self._cards.asker_of(prompt)
+        if may_answer(state, prompt, verdict, asker):
+            return None
+        denies_only = asker == NOBODY_KNOWN and has_copy(prompt, verdict)
+        return notices.may_deny_only() if denies_only else notices.not_approver_there()
 
     async def _settle(self, asked: Prompt, verdict: Verdict) -> Reception | None:
         settlement = await self._store.prompts.settle(asked.prompt, verdict)

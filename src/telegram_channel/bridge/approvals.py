@@ -1,10 +1,11 @@
 """Permission prompts: asked once, shown to every approver, decided by exactly one answer, told at once.
 
 A prompt comes from the channel's own request, which proves that we may relay it; the client's hook that
-belongs to it adds the whole input and the further choices, and waits for the answer beside the dialog. The
-store decides which answer counts; whoever polls settles, the process that asked tells its session. Whatever
-must be sent is left to the courier, so no answer waits for the network. Prompts survive a restart, and
-without any hook everything but the further choices and reasons works the same.
+belongs to it adds the whole input and the further choices, and waits for the answer beside the dialog. Who
+approves for the session is in `askers`. The store decides which answer counts; whoever polls settles, the
+process that asked tells its session. Whatever must be sent is left to the courier, so no answer waits for the
+network. Prompts survive a restart, and without any hook everything but the further choices and reasons works
+the same.
 """
 
 import asyncio
@@ -15,20 +16,22 @@ from datetime import datetime
 from typing import Literal
 
 from telegram_channel.bridge.answers import Answers, Errand, Post
+from telegram_channel.bridge.askers import Askers
 from telegram_channel.bridge.before import ReadBefore
-from telegram_channel.bridge.cards import Cards
+from telegram_channel.bridge.cards import CallBy, Cards
 from telegram_channel.bridge.courier import Courier
 from telegram_channel.bridge.elsewhere import Elsewhere
 from telegram_channel.bridge.prompt_care import ApprovalRules, PromptCare
 from telegram_channel.bridge.verdicts import Verdicts
 from telegram_channel.bridge.waiting_hooks import WaitingHook, WaitingHooks, within
-from telegram_channel.core.access import AccessState, approvers
+from telegram_channel.core.access import AccessState, approvers_of
 from telegram_channel.core.hooks import HookAnswer, HookCall, NoObjection, PermissionAsked
-from telegram_channel.core.ids import PromptId
+from telegram_channel.core.ids import PromptId, SessionId
 from telegram_channel.core.messages import ButtonPress, InboundMessage
 from telegram_channel.core.orders import Order
 from telegram_channel.core.pairs import new_request_id, request_of
 from telegram_channel.core.permission import Closing, PermissionRequest, Prompt, TypedAnswer
+from telegram_channel.core.topics import ThreadFor, in_general
 from telegram_channel.core.turns import Turn
 from telegram_channel.errors import StateError, StateUnwritable
 from telegram_channel.ports import Chat, Clock, Session, SessionRecord, Store
@@ -71,10 +74,15 @@ class Approvals:
         hooks_seen: Callable[[], bool] = lambda: False,
         entropy: Callable[[], bytes] = _entropy,
         read_before: ReadBefore | None = None,
+        label_of: CallBy | None = None,
+        thread_for: ThreadFor = in_general,
+        in_own_name: Chat | None = None,
     ) -> None:
         """`granted`: there is evidence that the client relays requests to us; without it no hook waits for one.
 
-        `hooks_seen`: whether this client calls our hooks, so that a card may wait a moment for its own.
+        `hooks_seen`: whether this client calls our hooks, so that a card may wait a moment for its own. `label_of`:
+        what cards call a session. `in_own_name`: the chat for what is the session's own message, its cards;
+        answers to people are nobody's.
         """
         self._store = store
         self._clock = clock
@@ -88,7 +96,10 @@ class Approvals:
         self._entropy = entropy
         self._waiting = WaitingHooks(clock, rules.hook_window_s)
         mine = session.id if session else None
-        self._cards = Cards(store, chat, clock, mine, project, read_before)
+        self._askers = Askers(store, mine, project, clock.now(), is_alive)
+        self._cards = Cards(
+            *(store, in_own_name or chat, clock, mine, project, self._askers), read_before, label_of, thread_for
+        )
         self._care = PromptCare(
             *(store, clock, courier, self._cards, mine), is_alive=is_alive, polls=polls, rules=rules
         )
@@ -102,7 +113,7 @@ class Approvals:
             self._elsewhere = Elsewhere(store, clock, courier, session.id, self._waiting, self._cards, self._verdicts)
 
     async def asked(self, request: PermissionRequest) -> None:
-        """The session asks: remember it and show it to every approver. Without a store only the terminal asks."""
+        """The session asks: remember it and show it to its approvers. Without a store only the terminal asks."""
         if self._session is None or self._relay != "channel":
             return
         self._granted = True
@@ -149,7 +160,8 @@ class Approvals:
             self._waiting.ended(hook)
 
     async def _answer_to(self, hook: WaitingHook) -> HookAnswer:
-        if not approvers(await self._store.access.read()):
+        asker = await self._askers.own()
+        if not approvers_of(await self._store.access.read(), asker.label, asker.project, asker.branch):
             return NoObjection()
         waits = await (self._ask_for(hook) if self._relay == "hook" else self._join(hook))
         if waits and hook.prompt:
@@ -242,16 +254,19 @@ class Approvals:
         fresh: bool,
         state: AccessState,
         post: Post | None = None,
+        meant: SessionId | None = None,
     ) -> bool:
         """Take a typed answer. True: it was dealt with and its sender is told how; it is no message for Claude.
 
-        `post` starts what is to be said, now or when the answer is safely stored; without it, at once.
+        `meant`: the session that the place, or the message that is answered, means: prompts of several sessions
+        may have the same five letters. `post` starts what is to be said, now or when the answer is safely
+        stored; without it, at once.
 
         Raises:
             StateError: nothing was decided; the same answer may be given again.
         """
         post = post or self._courier.post
-        return await self._answers.by_text(message, answer, fresh=fresh, state=state, post=post)
+        return await self._answers.by_text(message, answer, fresh=fresh, state=state, post=post, meant=meant)
 
     async def answered_by_reply(
         self, message: InboundMessage, *, fresh: bool, state: AccessState, post: Post | None = None

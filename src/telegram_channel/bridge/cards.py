@@ -1,20 +1,22 @@
 """Every copy of a permission card, from the moment it is sent until it shows what became of the prompt.
 
-Cards go to all approvers at once, and each is closed by itself: a slow chat delays nobody else's card. A
-copy that arrives after the decision is closed as it arrives. A copy that was sent before the client's hook had
-told the whole input is edited once it has.
+Cards go to all approvers of the session that asks, at once, and each is closed by itself: a slow chat delays
+nobody else's card. A copy that arrives after the decision is closed as it arrives. A copy that was sent before
+the client's hook had told the whole input is edited once it has.
 """
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from weakref import WeakValueDictionary
 
+from telegram_channel.bridge.askers import Askers
 from telegram_channel.bridge.before import ReadBefore
+from telegram_channel.bridge.roster import About
 from telegram_channel.bridge.waiting_hooks import within
 from telegram_channel.core import notices
-from telegram_channel.core.access import Sender, approvers
+from telegram_channel.core.access import Sender, approvers_of
 from telegram_channel.core.cards import CardText, card, card_buttons, outcome, path_of
 from telegram_channel.core.ids import ChatId, MessageId, PromptId, SessionId, private_chat
 from telegram_channel.core.outgoing import (
@@ -26,6 +28,7 @@ from telegram_channel.core.outgoing import (
 )
 from telegram_channel.core.permission import Card, Prompt
 from telegram_channel.core.text import Plain
+from telegram_channel.core.topics import ThreadFor, in_general
 from telegram_channel.ports import Chat, Clock, Store
 
 _log = logging.getLogger(__name__)
@@ -34,6 +37,10 @@ _TRY_AGAIN_AFTER_S = (30.0, 120.0, 600.0, 3600.0)
 """A card that could not be sent or closed is tried again this often, then left alone."""
 _READS_AT_MOST_S = 1.0
 """A file system that hangs must not keep a card back."""
+
+
+CallBy = Callable[[SessionId], Awaitable[str]]
+"""What people call a session, empty when nobody knows."""
 
 
 @dataclass(slots=True)
@@ -54,14 +61,24 @@ class Cards:
         clock: Clock,
         session: SessionId | None,
         project: str,
+        askers: Askers,
         read_before: ReadBefore | None = None,
+        label_of: CallBy | None = None,
+        thread_for: ThreadFor = in_general,
     ) -> None:
+        """`label_of`: what tells a session from others; without it, `project` and the names in the list do.
+
+        `thread_for`: this session's topic of a chat.
+        """
         self._store = store
         self._chat = chat
         self._clock = clock
         self._session = session
         self._project = project
+        self._askers = askers
         self._read_before = read_before
+        self._label_of = label_of
+        self._thread_for = thread_for
         self._started_at = clock.now()
         self.orphans: dict[PromptId, float] = {}
         """Prompts of sessions that are gone, and since when they are ours (monotonic seconds)."""
@@ -80,6 +97,10 @@ class Cards:
         """Copies that show the outcome. Kept, so that a copy that comes late does not close the others again."""
         self._attempts: dict[PromptId | Card, _Attempts] = {}
 
+    async def asker_of(self, prompt: Prompt) -> About:
+        """The session that asked, as far as it is known for certain: what says who may answer."""
+        return await self._askers.of(prompt, adopted=prompt.prompt in self.orphans)
+
     async def send(self, prompt: Prompt) -> None:
         """Send a card to everybody who may answer. What may have arrived anywhere is not sent again."""
         if prompt.prompt in self._sending | self._sent or not self._may_try(prompt.prompt):
@@ -93,7 +114,8 @@ class Cards:
             self._sending.discard(prompt.prompt)
 
     async def _send_all(self, prompt: Prompt) -> None:
-        people = approvers(await self._store.access.read())
+        asker = await self.asker_of(prompt)
+        people = approvers_of(await self._store.access.read(), asker.label, asker.project, asker.branch)
         if not people:
             _log.warning("nobody may answer the permission prompt %s; only the terminal can", prompt.prompt)
             self._count(prompt.prompt, done=False)
@@ -106,7 +128,7 @@ class Cards:
 
     async def _compose(self, prompt: Prompt) -> CardText:
         before = await self._before_of(prompt)
-        return card(prompt.request, self._project, prompt.details, before)
+        return card(prompt.request, await self._project_of(prompt), prompt.details, before)
 
     async def _before_of(self, prompt: Prompt) -> str | None:
         """What the file that would be changed says now, or said when the card was first written."""
@@ -125,7 +147,8 @@ class Cards:
         try:
             if await self._store.closed_chats.reason(chat) is not None:
                 return False
-            refs = await self._deliver(OutMessage(chat, text.body, buttons=card_buttons(prompt), urgent=True))
+            asking = OutMessage(chat, text.body, self._thread_for(chat), buttons=card_buttons(prompt), urgent=True)
+            refs = await self._deliver(asking)
             arrived = refs is not None
             if refs:
                 await self._after_arrival(prompt, Card(chat, refs[-1]), text)
@@ -244,7 +267,9 @@ class Cards:
         return replace(prompt, verdict=replace(prompt.verdict, always=None, reason=""))
 
     async def _project_of(self, prompt: Prompt) -> str:
-        """The name of the project whose session asked, as far as it is known."""
+        """What people call the session that asked, as far as it is known."""
+        if self._label_of is not None and (label := await self._label_of(prompt.session)):
+            return label
         if prompt.session == self._session:
             return self._project
         records = await self._store.sessions.list()

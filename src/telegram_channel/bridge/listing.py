@@ -9,6 +9,7 @@ from typing import Any
 
 from telegram_channel.core.access import AccessState, Group, PendingPairing, Role, Sender, locked_until
 from telegram_channel.core.audit import AuditRow
+from telegram_channel.core.scopes import in_order
 
 _ORDER = tuple(Role)
 
@@ -23,7 +24,12 @@ def listing(state: AccessState, now: datetime) -> dict[str, Any]:
         "groups": [_group(one) for one in state.groups.values()],
         "pending": [_pending(one) for one in state.pending if one.is_live(now)],
         "invitations": [
-            {"role": one.role.value, "made_at": _iso(one.made_at), "expires_at": _iso(one.expires_at)}
+            {
+                "role": one.role.value,
+                "made_at": _iso(one.made_at),
+                "expires_at": _iso(one.expires_at),
+                "only": in_order(one.only),
+            }
             for one in state.invitations
             if now < one.expires_at
         ],
@@ -47,6 +53,7 @@ def _person(one: Sender) -> dict[str, Any]:
         "since": _iso(one.since),
         "by": one.by,
         "welcomed": one.welcomed,
+        "only": in_order(one.only),
     }
 
 

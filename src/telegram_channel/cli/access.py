@@ -7,7 +7,7 @@ import argparse
 import asyncio
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from telegram_channel.bridge import admin, admin_groups
@@ -20,6 +20,9 @@ from telegram_channel.cli.qr import drawn
 from telegram_channel.clock import SystemClock
 from telegram_channel.core.access import Policy, Role
 from telegram_channel.core.ids import ChatId, SenderId
+from telegram_channel.core.routing import Member
+from telegram_channel.core.scopes import LONGEST_NAME, in_order, leaves_open
+from telegram_channel.core.session_names import Named, find_member, members
 from telegram_channel.core.visible import visible_line
 from telegram_channel.ports import Store
 from telegram_channel.profiles import DEFAULT, choose_profile
@@ -31,16 +34,18 @@ if TYPE_CHECKING:
 Verb = Callable[[Store, argparse.Namespace], Awaitable[None]]
 
 _LONGEST_WORD = 64
+_NUMBERED = re.compile(r" [0-9]+$")
 _CLOCK = SystemClock()
 
 JSON_SHAPE = """\
 shape of --json (keys may be added, none is renamed; times are ISO 8601 in UTC; ids are strings):
   list: {"profile", "bot", "username", "policy",
-         "senders": [{"id", "role", "name", "since", "by", "welcomed"}],
+         "senders": [{"id", "role", "name", "since", "by", "welcomed", "only"}],
          "groups": [{"id", "title", "since", "senders", "mention_only", "patterns"}],
          "pending": [{"id", "name", "asked_at", "expires_at", "code_sent"}],
-         "invitations": [{"role", "made_at", "expires_at"}],
+         "invitations": [{"role", "made_at", "expires_at", "only"}],
          "locked_out": [{"who", "until"}]}
+        "only" are the sessions and projects that are open to somebody, [] for all of them
   log:  {"profile", "bot", "rows": [{"at", "actor", "action", "subject", "detail"}]}, newest last
 """
 
@@ -85,17 +90,19 @@ async def _invite(store: Store, options: argparse.Namespace) -> None:
         count = await admin.revoke_invitations(store.access, now)
         say(f"Took back {count} open {'invitation' if count == 1 else 'invitations'}.")
         return
-    made = await admin.invite(store.access, options.role, secrets.token_bytes, now)
+    made = await admin.invite(store.access, options.role, secrets.token_bytes, now, options.only)
     report = await store.health.latest()
     link = access_words.deep_link(report.bot_username if report else "", made.code)
     say(access_words.invited(made, link))
     if link and (picture := drawn(link)):
         say(f"\n{picture}")
+    await _hint(store, made.invitation.only)
 
 
 async def _allow(store: Store, options: argparse.Namespace) -> None:
-    result = await admin.allow(store.access, options.id, _CLOCK.now(), options.role, options.name)
+    result = await admin.allow(store.access, options.id, _CLOCK.now(), options.role, options.name, options.only)
     say(access_words.let_in(result, "let in"))
+    await _hint(store, result.person.only if options.only else ())
 
 
 async def _remove(store: Store, options: argparse.Namespace) -> None:
@@ -106,8 +113,30 @@ async def _remove(store: Store, options: argparse.Namespace) -> None:
 
 
 async def _role(store: Store, options: argparse.Namespace) -> None:
-    result = await admin.set_role(store.access, options.id, options.role, _CLOCK.now())
+    result = await admin.set_role(store.access, options.id, options.role, _CLOCK.now(), options.only)
     say(access_words.let_in(result, "let in"))
+    await _hint(store, result.person.only if options.only else ())
+
+
+async def _hint(store: Store, only: Iterable[str]) -> None:
+    """Say which names of a limit mean no session that is running: mistyped, perhaps, or only too early."""
+    if not only:
+        return
+    from telegram_channel.claude.launch import is_alive  # no other access command looks at processes
+
+    living = [one for one in await store.sessions.list() if is_alive(one.pid, one.started_at)]
+    idle = [
+        name
+        for name in in_order(only)
+        if not any(leaves_open({name}, one.name, one.project, one.branch) for one in living)
+    ]
+    shown = members(Named(one.session, one.name, one.started_at, one.project, one.branch) for one in living)
+    numbered = [name for name in idle if _NUMBERED.search(name) and isinstance(find_member(shown, name), Member)]
+    said = access_words.nothing_called(
+        [name for name in idle if name not in numbered], numbered, [one.label for one in shown]
+    )
+    if said:
+        say(said)
 
 
 async def _policy(store: Store, options: argparse.Namespace) -> None:
@@ -176,16 +205,19 @@ def _parser() -> argparse.ArgumentParser:
     _code_verb(verbs, "deny", _deny, "turn away the person whose code this is")
     invite = _verb(verbs, "invite", _invite, "make a link that lets one person in")
     invite.add_argument("--role", type=_role_name, default=Role.SENDER, metavar="R", help=_ROLES)
+    invite.add_argument("--only", type=_scope, action="extend", nargs="+", default=[], metavar="NAME", help=_ONLY)
     invite.add_argument("--revoke", action="store_true", help="take back every invitation that was not used")
     allow = _verb(verbs, "allow", _allow, "let somebody in by their numeric Telegram id")
     allow.add_argument("id", type=_person, metavar="ID")
     allow.add_argument("--role", type=_role_name, metavar="R", help=f"{_ROLES} (default for new people: sender)")
     allow.add_argument("--name", type=_words, metavar="NAME", help="what to call them here")
+    _limit_options(allow)
     remove = _verb(verbs, "remove", _remove, "put somebody out, from every group as well")
     remove.add_argument("id", type=_person, metavar="ID")
     role = _verb(verbs, "role", _role, "change what somebody may do")
     role.add_argument("id", type=_person, metavar="ID")
     role.add_argument("role", type=_role_name, metavar="ROLE", help=_ROLES)
+    _limit_options(role)
     policy = _verb(verbs, "policy", _policy, "decide what happens to people the book does not know")
     policy.add_argument("policy", type=_policy_name, metavar="POLICY", help="pairing, allowlist or closed")
     _group_verbs(verbs)
@@ -198,6 +230,17 @@ def _parser() -> argparse.ArgumentParser:
 
 
 _ROLES = "owner, approver or sender"
+_ONLY = "limit them to sessions of this project, of PROJECT/BRANCH, or of this whole directory (see below)"
+_LIMITED = ("invite", "allow", "role")
+LIMITS = """\
+--only limits somebody to the sessions of certain projects: what they write goes to no other, and an approver is
+asked about, and decides, what those sessions want to do and nothing else. A NAME is what /sessions and `status`
+show: a project (shop), one branch of it (shop/login), or the project's directory (/home/ann/shop). Letter case does
+not matter, except in a directory. The number of `shop 2` does not count: it changes as sessions come and go.
+No session needs to be running. The limit stays until it is replaced, or lifted by --everywhere or --only ''.
+Owners are never limited, and making somebody owner lifts their limit. Neither is somebody whom only a group
+lets in (group add ID --sender): they reach what that group reaches.
+"""
 
 
 def _verb(verbs: "_Verbs", name: str, run: Verb, help_text: str) -> argparse.ArgumentParser:
@@ -205,7 +248,7 @@ def _verb(verbs: "_Verbs", name: str, run: Verb, help_text: str) -> argparse.Arg
         name,
         help=help_text,
         description=f"{help_text[0].upper()}{help_text[1:]}.",
-        epilog=f"{JSON_SHAPE}\n{EXPLANATION}" if name in ("list", "log") else EXPLANATION,
+        epilog=_below(name),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -213,6 +256,19 @@ def _verb(verbs: "_Verbs", name: str, run: Verb, help_text: str) -> argparse.Arg
     add_profile_option(parser, repeated=True)
     parser.set_defaults(verb=run)
     return parser
+
+
+def _below(name: str) -> str:
+    """What stands at the end of a verb's help."""
+    if name in _LIMITED:
+        return f"{LIMITS}\n{EXPLANATION}"
+    return f"{JSON_SHAPE}\n{EXPLANATION}" if name in ("list", "log") else EXPLANATION
+
+
+def _limit_options(parser: argparse.ArgumentParser) -> None:
+    limit = parser.add_mutually_exclusive_group()
+    limit.add_argument("--only", type=_scope_or_none, action="extend", nargs="+", metavar="NAME", help=_ONLY)
+    limit.add_argument("--everywhere", dest="only", action="store_const", const=[], help="lift every such limit")
 
 
 def _code_verb(verbs: "_Verbs", name: str, run: Verb, help_text: str) -> None:
@@ -299,6 +355,21 @@ def _policy_name(text: str) -> Policy:
 
 def _words(text: str) -> str:
     return visible_line(text, _LONGEST_WORD)
+
+
+def _scope(text: str) -> str:
+    name = _scope_or_none(text)
+    if not name:
+        raise argparse.ArgumentTypeError("it is empty; leave it out where nothing is to be limited")
+    return name
+
+
+def _scope_or_none(text: str) -> str:
+    """A name of a limit as it was typed: one that had to be changed to be shown could mean another session."""
+    name = text.strip()
+    if visible_line(name, LONGEST_NAME) != name:
+        raise argparse.ArgumentTypeError(f"{visible_line(name, 40)!r} is too long, or has characters nobody sees")
+    return name
 
 
 def _count(text: str) -> int:

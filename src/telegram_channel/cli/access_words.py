@@ -4,7 +4,7 @@ Names come from the chat and are untrusted: they are quoted, on one line, with n
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from telegram_channel.bridge.admin_groups import GroupGone, GroupSet
 from telegram_channel.cli.output import table, untrusted
 from telegram_channel.core.access import Group, Policy, Role
 from telegram_channel.core.pairing import Denied, PairingCode
+from telegram_channel.core.scopes import LONGEST_NAME, in_order
 from telegram_channel.core.visible import visible_line
 
 NO_OWNER = (
@@ -41,10 +42,45 @@ def let_in(result: LetIn, verb: str) -> str:
         lines = [f"{who} is in as {person.role.value}, as before."]
     else:
         lines = [f"{who} is {person.role.value} now (was {result.was.value}): {_MAY[person.role]}."]
+    lines += _limit(result)
     if result.closed_door:
         lines.append("There is an owner now, so the policy became allowlist: nobody else gets a code.")
     if not result.has_owner:
         lines.append(NO_OWNER)
+    return "\n".join(lines)
+
+
+def _limit(result: LetIn) -> list[str]:
+    """What somebody is limited to, if anything is to be said about it."""
+    person = result.person
+    if person.only:
+        again = ", as before" if person.only == result.was_only else ""
+        return [_limited_to("They reach", person.role, person.only, again)]
+    if not result.was_only:
+        return []
+    reason = ": an owner is never limited" if person.role is Role.OWNER else ", so every session is open to them"
+    return [f"The limit to {_listed(result.was_only, 'and')} is lifted{reason}."]
+
+
+def _limited_to(opening: str, role: Role, only: Iterable[str], tail: str = "") -> str:
+    approves = ", and approve for no others" if role.may_approve else ""
+    return f"{opening} the sessions of {_listed(only, 'and')} only{approves}{tail}."
+
+
+def nothing_called(idle: Sequence[str], numbered: Sequence[str], running: Sequence[str]) -> str:
+    """What to know of a limit with names that mean no running session: `idle` ones, and those that never will.
+
+    `numbered` are labels with a number by start, `running` all labels of now. Empty when there is nothing to know.
+    """
+    lines = []
+    if idle:
+        there = f"Running: {', '.join(map(_name, running))}." if running else "None is running."
+        lines.append(f"No running session is called {_listed(idle, 'or')}; the limit waits for one that is. {there}")
+    if numbered:
+        lines.append(
+            f"The number in {_listed(numbered, 'or')} changes as sessions come and go, so no limit goes by it. Name "
+            "the project, PROJECT/BRANCH or the whole directory instead."
+        )
     return "\n".join(lines)
 
 
@@ -72,6 +108,8 @@ def invited(made: Invite, link: str) -> str:
         f"Whoever uses this first is let in as {role.value} and {_MAY[role]}. "
         f"It works once, until {_clock_time(made.invitation.expires_at)}."
     ]
+    if made.invitation.only:
+        lines.append(_limited_to("They will reach", role, made.invitation.only))
     if made.makes_owner:
         lines.append("Nobody is in yet, so it makes the owner.")
     if link:
@@ -129,7 +167,7 @@ def book(listed: Mapping[str, Any]) -> str:
     name = f" (@{visible_line(listed['username'], 40)})" if listed["username"] else ""
     parts = [f"Bot: {bot}{name}", f"Policy: {policy.value}; {_POLICIES[policy]}."]
     people = [
-        (one["id"], one["role"], untrusted(one["name"]), _day(one["since"]), f"by {one['by']}")
+        (one["id"], one["role"], untrusted(one["name"]), _day(one["since"]), f"by {one['by']}", _only(one))
         for one in listed["senders"]
     ]
     parts.append("People:\n" + table(people) if people else "People: nobody is let in.")
@@ -151,7 +189,7 @@ def book(listed: Mapping[str, Any]) -> str:
     ]
     if waiting:
         parts.append("Waiting to be paired:\n" + table(waiting))
-    open_ones = [(one["role"], f"until {_minute(one['expires_at'])}") for one in listed["invitations"]]
+    open_ones = [(one["role"], f"until {_minute(one['expires_at'])}", _only(one)) for one in listed["invitations"]]
     if open_ones:
         parts.append("Open invitations:\n" + table(open_ones))
     locked = [(one["who"], f"until {_minute(one['until'])}") for one in listed["locked_out"]]
@@ -170,6 +208,21 @@ def log(rows: Sequence[Mapping[str, str]]) -> str:
 
 def _called(group: Group) -> str:
     return f"Group {untrusted(group.title)} ({group.chat})" if group.title else f"Group {group.chat}"
+
+
+def _only(one: Mapping[str, Any]) -> str:
+    return f"only {', '.join(map(_name, one['only']))}" if one["only"] else ""
+
+
+def _listed(names: Iterable[str], word: str) -> str:
+    """`a, b and c`, in quotes."""
+    *others, last = map(_name, in_order(names))
+    return f"{', '.join(others)} {word} {last}" if others else last
+
+
+def _name(name: str) -> str:
+    """A name of a limit, whole: two long directories may differ in their last letter only."""
+    return f'"{visible_line(name, LONGEST_NAME)}"'
 
 
 def _either(words: Sequence[str]) -> str:

@@ -149,7 +149,8 @@ def _conflict_explained(found: dict[str, Any], profile: Profile) -> dict[str, An
 
 def has_state(settings: Settings) -> bool:
     """Whether anything was ever stored: looking must not create what it looks for."""
-    return settings.state_dir.is_dir() and any(settings.state_dir.glob(f"{settings.database.name}*"))
+    files = settings.state_dir.glob(f"{settings.database.name}*")
+    return settings.state_dir.is_dir() and any(file.suffix != ".bell" for file in files)  # which holds nothing
 
 
 def lease_is_held(settings: Settings, bot: BotId) -> bool:
