@@ -76,6 +76,8 @@ class World:
             "TELEGRAM_POLL": "always",
             "TELEGRAM_PROFILE": "default",
             "TELEGRAM_POLL_TIMEOUT_S": "5",
+            # A session that is started anew in here is another one: there is no restart to wait for.
+            "TELEGRAM_ORPHANED_AFTER_S": "0.3",
             **self._settings,
         }
 
@@ -105,13 +107,35 @@ class World:
         finally:
             await store.close()
 
-    async def session(self, *, wait_polling: bool = True, **env: str) -> ScriptedSession:
-        """A new server process with its handshake done; ended with the world at the latest."""
-        session = await ScriptedSession.connected({**self.env, **env})
+    async def session(
+        self, *, wait_polling: bool = True, project: str = "", session_id: str = "", **env: str
+    ) -> ScriptedSession:
+        """A new server process with its handshake done; ended with the world at the latest.
+
+        `project`: the name of its project directory; `session_id`: the client's id, a random one without it.
+        """
+        named = {"CLAUDE_PROJECT_DIR": str(self.project(project))} if project else {}
+        known = {"CLAUDE_CODE_SESSION_ID": session_id} if session_id else {}
+        session = await ScriptedSession.connected({**self.env, **named, **known, **env})
         await self._stack.enter_async_context(session)
         if wait_polling:
             await self.until(lambda: self.bot.queue.is_waited_for, "a poll")
         return session
+
+    def project(self, name: str) -> Path:
+        """A project directory of this world; made when it is first asked for."""
+        directory = self.directory / "projects" / name
+        directory.mkdir(parents=True, exist_ok=True)
+        return directory
+
+    async def sessions(self, *projects: str) -> list[ScriptedSession]:
+        """A session in each of these projects, and all of them know of each other."""
+        started = [await self.session(wait_polling=not index, project=name) for index, name in enumerate(projects)]
+        async with self.store() as store:
+            async with asyncio.timeout(PATIENCE_S):
+                while len(await store.sessions.list()) < len(started):
+                    await asyncio.sleep(_LOOK_EVERY_S)
+        return started
 
     async def starting(self, **env: str) -> ScriptedSession:
         """A new server process to which nothing was said yet."""

@@ -212,7 +212,7 @@ class Bridge:
         ) as flows:
             settings = configured.settings
             places = Places(settings.base_dir, settings.downloads, Path.home())
-            self._tools.connect(flows.store, flows.chat, places)
+            self._tools.connect(flows.store, flows.chat, places, flows.topics.thread_for)
             self._tools.unavailable = None
             self._approvals = flows.approvals
             self._approving.set()

@@ -195,6 +195,12 @@ class Settings(BaseSettings):
     """How long one getUpdates call waits on the server."""
     download_wait_s: float = Field(default=20, ge=0)
     """How long a message waits for its own photo before it goes without."""
+    topics: Literal["auto", "off"] = "auto"
+    """`auto`: each session has a topic of its own, in groups and private chats where the bot can open topics."""
+    stranded: Literal["offer", "wait"] = "offer"
+    """What was meant for a session that ended: offered to the others by button, or kept until it comes back."""
+    orphaned_after_s: float = Field(default=10, ge=0)
+    """How long a session may be gone before its messages are looked after: a restart is quicker than that."""
 
     @field_validator("api_base")
     @classmethod

@@ -11,37 +11,51 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from telegram_channel.bridge import before
 from telegram_channel.bridge.activity import Activity
 from telegram_channel.bridge.approvals import Approvals
+from telegram_channel.bridge.authorship import OwnChat
 from telegram_channel.bridge.commands import Commands
 from telegram_channel.bridge.courier import Courier
 from telegram_channel.bridge.delivery import Delivery, DeliveryRules
+from telegram_channel.bridge.dispatch import Dispatch
 from telegram_channel.bridge.downloads import Downloads
 from telegram_channel.bridge.housekeeping import Housekeeping
 from telegram_channel.bridge.intake import Reception
+from telegram_channel.bridge.lobby import Lobby
 from telegram_channel.bridge.obedience import Obedience
-from telegram_channel.bridge.orders import Orders
+from telegram_channel.bridge.orders import Orders, concerned
 from telegram_channel.bridge.presence import Presence
 from telegram_channel.bridge.progress import Progress
 from telegram_channel.bridge.replies import Places
 from telegram_channel.bridge.reporting import Reporter, SayState
-from telegram_channel.bridge.signs import Signs
+from telegram_channel.bridge.roster import Roster
+from telegram_channel.bridge.router import Look, Router
+from telegram_channel.bridge.sessions import SessionCommands
+from telegram_channel.bridge.signs import Signs, Typing
 from telegram_channel.bridge.steady import keep_running
+from telegram_channel.bridge.topic_keeper import TopicKeeper
+from telegram_channel.bridge.topics import Topics
 from telegram_channel.bridge.turns import Turns
+from telegram_channel.bridge.twins import Twins
 from telegram_channel.bridge.unhurried import Unhurried
-from telegram_channel.claude.launch import Launch, is_alive
-from telegram_channel.core.access import Role
-from telegram_channel.core.commands import MENU
+from telegram_channel.claude.launch import Launch, git_branch, is_alive
+from telegram_channel.core.access import AccessState, Role
+from telegram_channel.core.commands import MENU, BotCommand, ParsedCommand
 from telegram_channel.core.health import BridgeState
 from telegram_channel.core.ids import PromptId
 from telegram_channel.core.inbox import DeliveryState, RedeliveryRules
 from telegram_channel.core.joining import JoiningRules
-from telegram_channel.core.messages import Batch
+from telegram_channel.core.messages import Batch, InboundMessage
 from telegram_channel.core.notices import StatusFacts
-from telegram_channel.ports import Clock, Lease, Session, SessionRecord, Store
+from telegram_channel.core.orders import EVERY_SESSION
+from telegram_channel.core.routing import Member
+from telegram_channel.core.stranding import RoutingRules
+from telegram_channel.errors import StateUnwritable
+from telegram_channel.ports import Chat, Clock, Lease, Session, SessionRecord, Store
 from telegram_channel.settings import Settings, Token
 from telegram_channel.storage import open_store
 from telegram_channel.storage.lease import FileLease
@@ -75,14 +89,21 @@ class Base:
     activity: Activity
     turns: Turns
     store: Store
-    chat: TelegramChat
+    telegram: TelegramChat
+    chat: Chat
+    """The same, but what a topic that is gone does not take goes to the general one."""
     lease: Lease
     courier: Courier
 
     @property
+    def takes_messages(self) -> bool:
+        """Whether messages go to this session."""
+        return _should_poll(self.settings, self.launch)
+
+    @property
     def may_relay(self) -> bool:
         """Whether the chat may learn what hooks tell: the channel was granted, or the operator chose the hook."""
-        return _should_poll(self.settings, self.launch) or self.settings.permission_relay == "hook"
+        return self.takes_messages or self.settings.permission_relay == "hook"
 
 
 class Flows:
@@ -91,8 +112,14 @@ class Flows:
     def __init__(self, base: Base) -> None:
         self._base = base
         self.store = base.store
-        self.chat = base.chat
-        self.presence = Presence(base.store, base.clock, _record(base.launch, base.clock.now()))
+        self._record = _record(base.launch, base.clock.now(), receives=base.takes_messages)
+        self._roster = Roster(base.store, base.clock, _is_alive, self._record)
+        self.chat = OwnChat(base.chat, base.store, base.clock, base.courier, base.session.id)
+        """In the name of this process's session."""
+        self.topics = Topics(
+            *(base.store, base.chat, base.clock, self._record, self._roster), enabled=base.settings.topics == "auto"
+        )
+        self.presence = Presence(base.store, base.clock, self._record, partial(_branch, base.launch.project_dir))
         self._polls = False
         self.approvals = Approvals(
             Unhurried(base.store, base.clock, SOON_S),
@@ -108,15 +135,18 @@ class Flows:
             granted=base.may_relay,
             hooks_seen=lambda: base.turns.hooks_seen,
             read_before=before.reader(Places(base.settings.state_dir, base.settings.downloads, Path.home())),
+            label_of=self._roster.label_of,
+            in_own_name=self.chat,
+            thread_for=self.topics.thread_for,
         )
         self.obedience = Obedience(
-            *(base.store, base.chat, base.clock, base.courier),
+            *(base.store, self.chat, base.clock, base.courier),
             session=base.session.id,
             turn=lambda: base.turns.turn,
             hooks_seen=lambda: base.turns.hooks_seen,
             deny_all=self.approvals.deny_all,
         )
-        self.progress = Progress(base.store, base.chat, base.clock, turn=lambda: base.turns.turn)
+        self.progress = Progress(base.store, self.chat, base.clock, turn=lambda: base.turns.turn)
 
     async def run(self, say_state: SayState) -> None:
         """Run everything until cancelled, or until a flow meets what it cannot deal with (an error group)."""
@@ -133,9 +163,12 @@ class Flows:
             self._start(group, "presence", self.presence.run)
             self._start(group, "approvals", self.approvals.run)
             self._start(group, "obedience", self.obedience.run)
-            self._start(group, "turns", lambda: base.turns.run(base.store, base.chat))
+            self._start(group, "turns", lambda: base.turns.run(base.store, self.chat, self.topics.thread_for))
             self._start(group, "progress", self.progress.run)
-            if _should_poll(self._base.settings, self._base.launch):
+            if base.takes_messages:
+                self._start(group, "delivery", self._delivery().run)
+                self._start(group, "typing", self._typing().run)
+                self._start(group, "topics", self.topics.run)
                 self._start(group, "polling", lambda: self._take_turns(say_state))
 
     def _start(self, group: asyncio.TaskGroup, name: str, flow: Callable[[], Awaitable[None]]) -> None:
@@ -162,39 +195,65 @@ class Flows:
                 polling.result()
             _log.warning("another process receives the messages of bot %s now", self._base.store.bot)
 
-    async def _poll(self, say_state: SayState) -> None:
-        """Everything that one process alone may do."""
+    def _delivery(self) -> Delivery:
         base = self._base
         rules = DeliveryRules(
             JoiningRules(fetch_wait_s=base.settings.download_wait_s),
             RedeliveryRules(redeliver_after_s=base.settings.redeliver_after_s),
         )
+        return Delivery(
+            *(base.store, base.session, self.chat, base.clock, base.activity, rules),
+            process_began_at=base.launch.started_at,
+            twins=Twins(base.clock, self._roster, self._record),
+        )
+
+    def _typing(self) -> Typing:
+        base = self._base
+        return Typing(
+            *(Unhurried(base.store, base.clock, AT_LEISURE_S), base.chat, base.clock),
+            base.settings.typing_at_most_s,
+            session=base.session.id,
+            hooks_seen=lambda: base.turns.receipts_seen,
+            in_flight=base.turns.works_for,
+        )
+
+    async def _poll(self, say_state: SayState) -> None:
+        """Everything that one process alone may do."""
+        base = self._base
         soon, at_leisure = (Unhurried(base.store, base.clock, pause_s) for pause_s in (SOON_S, AT_LEISURE_S))
         reporter = Reporter(base.store, base.clock, base.launch.pid, say_state)
+        router = Router(base.store, base.clock, self._roster)
+        rules = RoutingRules(base.settings.orphaned_after_s, base.settings.stranded)
+        dispatch = Dispatch(base.store, base.chat, base.clock, router, rules)
+        await self._look_round(dispatch)
         async with asyncio.TaskGroup() as group:
             for flow in (
                 reporter,
-                Delivery(
-                    *(base.store, base.session, base.chat, base.clock, base.activity, rules),
-                    process_began_at=base.launch.started_at,
-                ),
                 Downloads(soon, base.chat, base.clock, base.settings.downloads),
-                Signs(
-                    *(at_leisure, base.chat, base.clock, base.settings.typing_at_most_s),
-                    session=base.session.id,
-                    hooks_seen=lambda: base.turns.receipts_seen,
-                    in_flight=base.turns.works_for,
+                Signs(at_leisure, base.chat),
+                TopicKeeper(
+                    *(base.store, base.chat, base.clock, self._roster),
+                    orphaned_after_s=base.settings.orphaned_after_s,
                 ),
                 Housekeeping(at_leisure, base.chat, base.clock, secrets.token_bytes, is_alive=_is_alive),
             ):
                 self._start(group, type(flow).__name__.lower(), flow.run)
-            self._start(group, "receiving", lambda: self._receive(reporter))
+            self._start(group, "dispatch", lambda: dispatch.run(soon))
+            self._start(group, "receiving", lambda: self._receive(reporter, router, dispatch))
 
-    async def _receive(self, reporter: Reporter) -> None:
+    async def _look_round(self, dispatch: Dispatch) -> None:
+        """Learn who has ended before anything new is taken: nothing of it may overtake what waits."""
+        with suppress(StateUnwritable):  # the flow itself says so
+            await dispatch.stranded.step()
+
+    async def _receive(self, reporter: Reporter, router: Router, dispatch: Dispatch) -> None:
         base = self._base
-        orders = Orders(base.store, base.clock, base.session.id, _is_alive, here=self.obedience)
-        commands = Commands(base.chat, self._facts, orders)
-        reception = Reception(base.store, base.chat, self.approvals, commands, base.courier, base.clock)
+        choices = SessionCommands(base.store, base.chat, base.clock, dispatch)
+        commands = Commands(base.chat, self._facts, Orders(base.store, base.clock, here=self.obedience), choices)
+        reception = Reception(
+            *(base.store, base.chat, self.approvals, commands, base.courier, base.clock),
+            *(router, dispatch, choices),
+        )
         await reception.resume()
         base.courier.post(base.chat.announce_commands(MENU))
 
@@ -204,7 +263,7 @@ class Flows:
                 await base.clock.sleep(HAND_OVER_S)
 
         poller = Poller(
-            base.chat,
+            base.telegram,
             take,
             reporter.heard,
             base.clock,
@@ -213,19 +272,22 @@ class Flows:
         )
         await poller.run()
 
-    async def _facts(self, role: Role) -> StatusFacts:
+    async def _facts(self, role: Role, message: InboundMessage, look: Look, state: AccessState) -> StatusFacts:
         """What `/status` tells, as of now."""
         base = self._base
         counts = await base.store.inbox.counts()
         report = await base.store.health.latest()
         prompts = await base.store.prompts.open_prompts()
-        standing = await base.store.orders.standing(base.session.id)
+        meant = concerned(message, ParsedCommand(BotCommand.STATUS), look, state)
+        session = meant.session if isinstance(meant, Member) else None
+        standing = await base.store.orders.standing(session or EVERY_SESSION)
         now = base.clock.now()
-        began_at = base.turns.turn.began_at if base.turns.is_busy else None
+        is_here = session == base.session.id
+        began_at = base.turns.turn.began_at if is_here and base.turns.is_busy else None
         last_ok = report.last_poll_ok_at if report else None
         return StatusFacts(
             role=role,
-            session=base.launch.project,
+            session=meant.label if isinstance(meant, Member) else "",
             state=report.state if report else BridgeState.STARTING,
             queued=counts.queued,
             unread=counts.by_state.get(DeliveryState.EMITTED, 0),
@@ -235,6 +297,7 @@ class Flows:
             problem=report.problem if report and role.may_approve else "",
             standing=standing,
             working_s=(now - began_at).total_seconds() if began_at else None,
+            others=tuple(one.label for one in look.open_to(state, message.place.sender) if one.session != session),
         )
 
 
@@ -258,14 +321,16 @@ async def opened(
     try:
         # In a thread: reading the certificates takes a while.
         chat = await asyncio.to_thread(
-            TelegramChat, token.reveal(), clock, api_base=settings.api_base, proxy=settings.proxy
+            TelegramChat, token.reveal(), clock, api_base=settings.api_base, proxy=settings.proxy, pace=store.pace
         )
     except BaseException:
         await store.close()
         raise
     lease = FileLease(settings.lease_file(token.bot))
     courier = Courier()
-    flows = Flows(Base(session, launch, clock, settings, activity, turns, store, chat, lease, courier))
+    flows = Flows(
+        Base(session, launch, clock, settings, activity, turns, store, chat, Lobby(chat, store), lease, courier)
+    )
     try:
         yield flows
     finally:
@@ -296,5 +361,15 @@ def _is_alive(record: SessionRecord) -> bool:
     return is_alive(record.pid, record.started_at)
 
 
-def _record(launch: Launch, now: datetime) -> SessionRecord:
-    return SessionRecord(launch.session, launch.pid, launch.started_at, now, launch.project, launch.is_channel)
+def _record(launch: Launch, now: datetime, *, receives: bool) -> SessionRecord:
+    return SessionRecord(
+        *(launch.session, launch.pid, launch.started_at, now, launch.project, launch.is_channel),
+        receives=receives,
+        project=launch.project_dir,
+        branch=launch.branch,
+    )
+
+
+async def _branch(directory: str) -> str:
+    """The branch that is checked out now; in a thread, for the directory may be far away."""
+    return await asyncio.to_thread(git_branch, directory)

@@ -10,7 +10,7 @@ from telegram_channel.bridge.downloads import Downloads
 from telegram_channel.bridge.housekeeping import KEPT_FOR, Housekeeping
 from telegram_channel.bridge.presence import Presence
 from telegram_channel.bridge.reporting import Reporter
-from telegram_channel.bridge.signs import STORED_SIGN, Signs
+from telegram_channel.bridge.signs import STORED_SIGN, Signs, Typing
 from telegram_channel.core.access import AccessState, Role, Sender, with_sender
 from telegram_channel.core.health import BridgeState, PollHealth
 from telegram_channel.core.ids import BotId, ChatId, EntryId, SenderId, SessionId, private_chat
@@ -104,7 +104,7 @@ async def test_eyes_mean_stored_and_only_the_newest_of_many_get_them() -> None:
     store = fresh_store(clock)
     await keep(store, clock, *(message(str(number), number) for number in range(1, 21)))
     await keep(store, clock, message("from Bob", 30, chat="1002", sender="1002"))
-    async with running(Signs(store, chat, clock, 600).run()):
+    async with running(Signs(store, chat).run()):
         await eventually(lambda: len(chat.reactions) == 6)
         await clock.settle()
     assert {(one.chat, one.message) for one in chat.reactions} == {
@@ -119,13 +119,11 @@ async def test_typing_lives_until_the_answer_or_its_limit() -> None:
     clock, chat = ManualClock(), RecordingChat()
     store = fresh_store(clock)
     await keep(store, clock, message("work", 1))
-    signs = Signs(store, chat, clock, 600)
+    signs = Typing(store, chat, clock, 600, session=SessionId("me"))
     async with running(signs.run()):
         await clock.settle()
         assert chat.typed == []
-        await store.inbox.advance(
-            [Move((entries(store)[0].entry,), (DeliveryState.STORED,), DeliveryState.EMITTED, emitted_at=clock.now())]
-        )
+        await given(store, clock, "me", state=DeliveryState.EMITTED)
         await eventually(lambda: len(chat.typed) == 1)
         for _ in range(3):
             await clock.advance(4)
@@ -145,10 +143,8 @@ async def test_typing_ends_by_itself() -> None:
     clock, chat = ManualClock(), RecordingChat()
     store = fresh_store(clock)
     await keep(store, clock, message("work", 1))
-    await store.inbox.advance(
-        [Move((entries(store)[0].entry,), (DeliveryState.STORED,), DeliveryState.EMITTED, emitted_at=clock.now())]
-    )
-    async with running(Signs(store, chat, clock, 600).run()):
+    await given(store, clock, "me", state=DeliveryState.EMITTED)
+    async with running(Typing(store, chat, clock, 600, session=SessionId("me")).run()):
         await eventually(lambda: len(chat.typed) == 1)
         await clock.advance(601)
         store.changed()
@@ -169,7 +165,7 @@ async def test_typing_is_shown_for_what_this_session_was_given(session: str, sho
     store = fresh_store(clock)
     await keep(store, clock, message("work", 1))
     await given(store, clock, session, state=DeliveryState.EMITTED)
-    async with running(Signs(store, chat, clock, 600, session=SessionId("me")).run()):
+    async with running(Typing(store, chat, clock, 600, session=SessionId("me")).run()):
         await clock.settle()
     assert len(chat.typed) == shown
 
@@ -197,7 +193,7 @@ async def test_where_hooks_tell_what_is_read_typing_means_work(
         asked.append(where)
         return in_flight
 
-    signs = Signs(store, chat, clock, 600, session=SessionId("me"), hooks_seen=lambda: hooks, in_flight=is_in_flight)
+    signs = Typing(store, chat, clock, 600, session=SessionId("me"), hooks_seen=lambda: hooks, in_flight=is_in_flight)
     async with running(signs.run()):
         await clock.settle()
     assert len(chat.typed) == shown

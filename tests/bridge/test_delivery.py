@@ -36,7 +36,8 @@ class World:
         """Store messages as intake would."""
         for text in texts:
             number = len(self.entries) + 1
-            one = entry(message(text, number), number, entry=EntryId(0), stored_at=self.clock.now())
+            to = self.session.id
+            one = entry(message(text, number), number, entry=EntryId(0), stored_at=self.clock.now(), session=to)
             await self.store.inbox.ingest(Intake((one,), seen=(one.update,)), one.update)
 
     @property
@@ -103,7 +104,7 @@ async def test_an_event_counts_as_emitted_only_when_the_clients_pipe_has_it() ->
 async def test_a_new_process_gives_again_what_was_not_proven() -> None:
     """MUST D4: a new handshake gives unproven events again, once, and says so."""
     database = MemoryDatabase()
-    first, second, third = (world(database, f"session-{number}") for number in (1, 2, 3))
+    first, second, third = (world(database) for _ in range(3))
     await first.receive("one", "two")
     async with running(first.delivery.run()):
         await eventually(lambda: first.states_are("emitted", "emitted"))
@@ -115,6 +116,39 @@ async def test_a_new_process_gives_again_what_was_not_proven() -> None:
     async with running(third.delivery.run()):
         await third.clock.settle()
     assert third.session.events == []
+
+
+async def test_each_process_delivers_what_is_for_its_own_session_and_nothing_else() -> None:
+    """MUST: a message reaches the session it is for, and no other."""
+    database = MemoryDatabase()
+    here, there = world(database), world(database, "session-2")
+    nobody = entry(message("for nobody yet", 90), 90, entry=EntryId(0))
+    await here.store.inbox.ingest(Intake((nobody,), seen=(nobody.update,)), nobody.update)
+    await here.receive("one")
+    await there.receive("two")
+    await here.receive("three")
+    async with running(here.delivery.run(), there.delivery.run()):
+        await eventually(lambda: here.states_are("stored", "emitted", "emitted", "emitted"))
+        for _ in range(3):
+            await here.pass_time(20)
+    assert here.session.contents == ["one", "three"]
+    assert there.session.contents == ["two"]
+
+
+async def test_what_another_session_did_not_read_is_its_own_business() -> None:
+    """MUST: a process neither repeats nor gives up what another session was given."""
+    database = MemoryDatabase()
+    gone, here = world(database, "session-2"), world(database)
+    await gone.receive("for another")
+    async with running(gone.delivery.run()):
+        await eventually(lambda: gone.states_are("emitted"))
+    async with running(here.delivery.run()):
+        for _ in range(5):
+            await here.pass_time(101)
+            await here.clock.settle()
+    assert here.session.events == []
+    assert here.chat.sent == []
+    assert here.states_are("emitted")
 
 
 async def test_an_idle_session_is_given_an_event_once_more_and_then_the_chat_is_told_once() -> None:
@@ -197,7 +231,7 @@ async def test_an_entry_that_cannot_become_an_event_does_not_hold_up_the_next() 
 async def test_a_backlog_is_given_completely(count: int) -> None:
     here = world()
     for number in range(1, count + 1):
-        one = entry(message(str(number), number), number, entry=EntryId(0), stored_at=here.clock.now())
+        one = entry(message(str(number), number), number, entry=EntryId(0), session=here.session.id)
         await here.store.inbox.ingest(Intake((one,), seen=(one.update,)), one.update)
     async with running(here.delivery.run()):
         await eventually(lambda: len(here.session.events) >= count)
@@ -229,7 +263,7 @@ async def test_a_text_passes_any_number_of_photos_that_wait_for_their_files() ->
     here = world()
     for number in range(1, 302):
         said = message("", number, attachment=photo(number)) if number < 301 else message("a text", number)
-        one = entry(said, number, entry=EntryId(0), stored_at=here.clock.now())
+        one = entry(said, number, entry=EntryId(0), stored_at=here.clock.now(), session=here.session.id)
         await here.store.inbox.ingest(Intake((one,), seen=(one.update,)), one.update)
     async with running(here.delivery.run()):
         await eventually(lambda: here.session.contents == ["a text"])

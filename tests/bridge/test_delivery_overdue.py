@@ -39,7 +39,7 @@ async def test_an_event_that_was_overdue_when_the_disk_was_full_is_given_again_a
     store.tables.book = with_sender(AccessState(), ann)
     store.inbox = inbox = FillingInbox(store)
     session = RecordingSession("session-1")
-    one = entry(message("hello?"), entry=EntryId(0), stored_at=clock.now())
+    one = entry(message("hello?"), entry=EntryId(0), stored_at=clock.now(), session=session.id)
     await store.inbox.ingest(Intake((one,), seen=(one.update,)), one.update)
     delivery = Delivery(store, session, RecordingChat(), clock, Activity(clock), RULES)
     async with running(delivery.run()):

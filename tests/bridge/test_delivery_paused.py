@@ -43,7 +43,11 @@ def let_in(here: World, *people: str) -> None:
 
 async def receive_from(here: World, sender: str, text: str, number: int) -> None:
     one = entry(
-        message(text, number, sender=sender, chat=sender), number, entry=EntryId(0), stored_at=here.clock.now()
+        message(text, number, sender=sender, chat=sender),
+        number,
+        entry=EntryId(0),
+        stored_at=here.clock.now(),
+        session=here.session.id,
     )
     await here.store.inbox.ingest(Intake((one,), seen=(one.update,)), one.update)
 

@@ -13,8 +13,12 @@ from hypothesis import strategies as st
 from telegram_channel.bridge.approvals import Approvals
 from telegram_channel.bridge.commands import Commands
 from telegram_channel.bridge.courier import Courier
+from telegram_channel.bridge.dispatch import Dispatch
 from telegram_channel.bridge.intake import FRESH_S, Reception
 from telegram_channel.bridge.orders import Orders
+from telegram_channel.bridge.roster import Roster
+from telegram_channel.bridge.router import Look, Router
+from telegram_channel.bridge.sessions import SessionCommands
 from telegram_channel.core.access import AccessState, Group, Policy, Role, Sender, with_group, with_sender
 from telegram_channel.core.health import BridgeState, HealthReport
 from telegram_channel.core.ids import BotId, ChatId, MessageId, PressId, PromptId, SenderId, UpdateId
@@ -25,6 +29,7 @@ from telegram_channel.core.messages import (
     ChatMigration,
     Ignorable,
     Inbound,
+    InboundMessage,
     MembershipChange,
     ReactionChange,
     RepliedTo,
@@ -67,6 +72,9 @@ class World:
     approvals: Approvals
     commands: Commands
     reception: Reception
+    router: Router
+    dispatch: Dispatch
+    choices: SessionCommands
 
     async def take(self, *updates: Inbound, drained: bool = True) -> None:
         """One poll brings these updates."""
@@ -115,13 +123,16 @@ def world(database: MemoryDatabase | None = None) -> World:
         polls=lambda: True,
     )
 
-    async def facts(role: Role) -> StatusFacts:
+    async def facts(role: Role, said: InboundMessage, look: Look, state: AccessState) -> StatusFacts:
         return StatusFacts(role, "project", BridgeState.POLLING, queued=3)
 
-    orders = Orders(store, clock, session.id, lambda _: True)
-    commands = Commands(chat, facts, orders)
-    reception = Reception(store, chat, approvals, commands, courier, clock)
-    return World(store, chat, session, clock, courier, approvals, commands, reception)
+    own = SessionRecord(session.id, 1, clock.now(), clock.now(), "project", is_channel=True)
+    router = Router(store, clock, Roster(store, clock, lambda _: True, own))
+    dispatch = Dispatch(store, chat, clock, router)
+    choices = SessionCommands(store, chat, clock, dispatch)
+    commands = Commands(chat, facts, Orders(store, clock), choices)
+    reception = Reception(store, chat, approvals, commands, courier, clock, router, dispatch, choices)
+    return World(store, chat, session, clock, courier, approvals, commands, reception, router, dispatch, choices)
 
 
 async def test_an_allowed_message_is_stored_with_the_cursor() -> None:
@@ -395,7 +406,10 @@ async def test_a_clock_that_was_set_back_makes_nothing_fresh() -> None:
     await here.admit((ANN, Role.OWNER))
     await here.prompt()
     await here.reception.take(Batch((), None, drained=True))
-    earlier = Reception(here.store, here.chat, here.approvals, here.commands, here.courier, ManualClock())
+    earlier = Reception(
+        *(here.store, here.chat, here.approvals, here.commands, here.courier, ManualClock()),
+        *(here.router, here.dispatch, here.choices),
+    )
     at = here.clock.now() + timedelta(minutes=30)
     await here.store.health.publish(HealthReport(BridgeState.POLLING, 1, at, last_drained_at=at))
     await earlier.resume()

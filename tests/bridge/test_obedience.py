@@ -226,7 +226,7 @@ async def test_a_call_that_waited_for_permission_is_not_said_to_run() -> None:
 async def test_messages_on_their_way_are_not_passed_over_in_silence() -> None:
     here = desk()
     here.turn = Turn(1)
-    one = entry(message("do that, too", 9), entry=EntryId(0), stored_at=here.clock.now())
+    one = entry(message("do that, too", 9), entry=EntryId(0), stored_at=here.clock.now(), session=SESSION)
     await here.store.inbox.ingest(Intake((one,), seen=(one.update,)), one.update)
     async with running(here.obedience.run()):
         await give_here(here, stop())

@@ -6,10 +6,15 @@ from typing import Any
 import pytest
 
 from telegram_channel.bridge.commands import Commands
+from telegram_channel.bridge.dispatch import Dispatch
 from telegram_channel.bridge.orders import Orders
-from telegram_channel.core.access import Role
+from telegram_channel.bridge.roster import Roster
+from telegram_channel.bridge.router import Look, Router
+from telegram_channel.bridge.sessions import Readdressed, SessionCommands
+from telegram_channel.core.access import AccessState, Role, Sender, with_sender
 from telegram_channel.core.health import BridgeState
-from telegram_channel.core.ids import BotId, ChatId, SessionId, ThreadId
+from telegram_channel.core.ids import BotId, ChatId, SenderId, SessionId, ThreadId
+from telegram_channel.core.messages import InboundMessage, RepliedTo
 from telegram_channel.core.notices import StatusFacts
 from telegram_channel.core.orders import EVERY_SESSION, Order, OrderKind
 from telegram_channel.core.wishes import Wishes
@@ -22,6 +27,7 @@ from tests.values import NOON, message, photo, place
 
 ANN, GROUP = "1001", "-500"
 SESSION = SessionId("session-1")
+LET_IN = with_sender(AccessState(), Sender(SenderId(ANN), Role.OWNER, "Ann", NOON, "pair"))
 
 
 @dataclass
@@ -48,15 +54,19 @@ class Counter:
         self.clock = ManualClock(NOON)
         self.store = MemoryStore(BotId("900"), now=self.clock.now)
         self.chat = RecordingChat()
-        self.orders = Orders(self.store, self.clock, SESSION, lambda _: alive, here)
-        self.commands = Commands(self.chat, self._facts, self.orders)
+        own = SessionRecord(here.session, 1, NOON, NOON, "project", True) if here else None
+        self.router = Router(self.store, self.clock, Roster(self.store, self.clock, lambda _: alive, own))
+        self.orders = Orders(self.store, self.clock, here)
+        dispatch = Dispatch(self.store, self.chat, self.clock, self.router)
+        choices = SessionCommands(self.store, self.chat, self.clock, dispatch)
+        self.commands = Commands(self.chat, self._facts, self.orders, choices)
 
-    async def _facts(self, role: Role) -> StatusFacts:
+    async def _facts(self, role: Role, message: InboundMessage, look: Look, state: AccessState) -> StatusFacts:
         return StatusFacts(role, "project", BridgeState.POLLING, queued=3)
 
-    async def registered(self, session: SessionId = SESSION) -> "Counter":
+    async def registered(self, session: SessionId = SESSION, name: str = "project") -> "Counter":
         """The session's process is on the list."""
-        await self.store.sessions.register(SessionRecord(session, 1, NOON, NOON, "project", True))
+        await self.store.sessions.register(SessionRecord(session, 1, NOON, NOON, name, True))
         return self
 
     async def take(
@@ -64,9 +74,14 @@ class Counter:
     ) -> list[str] | None:
         """What is answered; None when it is for Claude."""
         before = len(self.chat.sent)
-        errands = await self.commands.errands_for(message(text, number, **more), role, "demo_bot", fresh=fresh)
+        said = message(text, number, **more)
+        fault, self.store.fault = self.store.fault, None  # what can still be read
+        look = await self.router.look([said])
+        self.store.fault = fault
+        errands = await self.commands.errands_for(said, role, "demo_bot", look=look, state=LET_IN, fresh=fresh)
         if errands is None:
             return None
+        assert not isinstance(errands, Readdressed)
         for errand in errands:
             await errand
         return ["".join(span.text for span in one.body) for one in self.chat.sent[before:]]  # type: ignore[union-attr]  # commands are answered with composed text
@@ -115,7 +130,7 @@ async def test_only_owners_and_approvers_order_and_only_now(role: Role, fresh: b
 
 
 async def test_a_stop_for_a_session_whose_process_is_gone_says_so() -> None:
-    for here in (Counter(), await Counter(alive=False).registered(), await Counter().registered(SessionId("x"))):
+    for here in (Counter(), await Counter(alive=False).registered()):
         assert await here.take("/stop") == ["No session is running, so there is nothing to stop."]
         assert await here.standing() == {}
 
@@ -127,10 +142,48 @@ async def test_the_session_of_this_process_lives_and_hears_of_a_stop_at_once() -
     await here.take("/stop")
     assert obedient.heard == list(await here.store.orders.standing(SESSION))
     other = Obedient(SessionId("another"))
-    there = await Counter(here=other).registered()
-    await there.take("/stop")
+    there = await (await Counter(here=other).registered()).registered(other.session, "website")
+    await there.take("/stop project")
     assert other.heard == []
     assert await there.standing() == {OrderKind.STOP: SESSION}
+
+
+async def test_with_several_sessions_a_stop_needs_to_say_which() -> None:
+    """MUST: an order concerns the session that is named, or that a message from that place would go to."""
+    here = await (await Counter().registered()).registered(SessionId("session-2"), "website")
+    said = await here.take("/stop")
+    assert said == [
+        "Which one? project and website are running, and nothing was changed. "
+        "Send /stop project, or reply with /stop to a message of the one you mean."
+    ]
+    assert await here.take("/stop shop", number=2) == [
+        "No running session is called “shop”. Nothing was changed. Running: project and website."
+    ]
+    assert await here.standing() == {}
+    assert await here.take("/stop WEB", number=3) == []
+    await here.store.routes.choose(ChatId(ANN), SESSION)
+    assert await here.take("/stop", number=4) == []
+    await here.store.routes.note_sent(SessionId("session-2"), ChatId(ANN), (message(number=50).message,), NOON)
+    for session in (SESSION, SessionId("session-2")):
+        [order] = await here.store.orders.standing(session)
+        assert order.session == session
+    reply = RepliedTo(message(number=50).message, from_bot=True)
+    assert await here.take("/resume", number=5, reply_to=reply) == [
+        "▶️ The stop by Ann is lifted: tools may be called again."
+    ]
+    assert await here.standing() == {OrderKind.STOP: SESSION}
+
+
+async def test_resume_without_a_name_lifts_the_only_stop_and_asks_which_of_two() -> None:
+    here = await (await Counter().registered()).registered(SessionId("session-2"), "website")
+    await here.take("/stop website", number=1)
+    await here.take("/stop project", number=2)
+    said = await here.take("/resume", number=3)
+    assert said is not None
+    assert said[0].startswith("Which one? project and website")
+    assert await here.take("/resume website", number=4) == ["▶️ The stop by Ann is lifted: tools may be called again."]
+    assert await here.take("/resume", number=5) == ["▶️ The stop by Ann is lifted: tools may be called again."]
+    assert await here.standing() == {}
 
 
 async def test_a_full_disk_does_not_keep_a_stop_from_being_heard() -> None:

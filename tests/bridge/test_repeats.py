@@ -24,7 +24,7 @@ async def test_what_was_being_written_when_the_process_died_is_marked() -> None:
     async with running(first.delivery.run()):
         await eventually(lambda: len(first.session.events) == 2)
         assert first.states_are("stored", "stored")
-    second = world(database, "session-2")
+    second = world(database)
     await second.receive("three")
     async with running(second.delivery.run()):
         await eventually(lambda: second.states_are("emitted", "emitted", "emitted"))
@@ -80,7 +80,7 @@ async def test_flows_that_begin_anew_in_the_same_process_repeat_nothing() -> Non
     async with running(anew.run()):
         await eventually(lambda: here.states_are("emitted", "emitted"))
     assert marks(here) == [("one", False), ("two", False)]
-    other = world(database, "session-2")
+    other = world(database)
     async with running(other.delivery.run()):
         await eventually(lambda: len(other.session.events) == 2)
     assert marks(other) == [("one", True), ("two", True)]

@@ -7,7 +7,7 @@ import pytest
 
 from telegram_channel.bridge.activity import Activity
 from telegram_channel.bridge.delivery import Delivery, DeliveryRules
-from telegram_channel.bridge.signs import READ_SIGN, STORED_SIGN, Signs
+from telegram_channel.bridge.signs import READ_SIGN, STORED_SIGN, Signs, Typing
 from telegram_channel.bridge.turns import Turns
 from telegram_channel.core.access import Role
 from telegram_channel.core.hooks import (
@@ -246,7 +246,7 @@ async def test_the_sign_never_replaces_a_reaction_of_claude() -> None:
 async def test_eyes_never_cover_the_sign_of_reading() -> None:
     terminal = Terminal()
     await terminal.given(said(1))
-    signs = Signs(terminal.store, terminal.chat, terminal.clock, 600)
+    signs = Signs(terminal.store, terminal.chat)
     async with terminal.flows():
         await terminal.reads((ANN, 1))
         async with running(signs.run()):
@@ -269,7 +269,7 @@ async def test_a_message_that_is_read_while_it_gets_its_eyes_keeps_the_sign_of_r
                 self.tables.inbox[first] = replace(self.tables.inbox[first], state=DeliveryState.READ)
 
     store = Reader(BotId("900"), terminal.store.database, now=terminal.clock.now)
-    async with running(Signs(store, terminal.chat, terminal.clock, 600).run()):
+    async with running(Signs(store, terminal.chat).run()):
         await eventually(lambda: len(terminal.chat.reactions) == 1)
         await terminal.clock.settle()
     assert [(one.message, one.emoji) for one in terminal.chat.reactions] == [("2", STORED_SIGN)]
@@ -387,7 +387,7 @@ async def test_nothing_is_given_again_while_a_turn_is_in_flight() -> None:
     """MUST: a message is never given again while the session is at work."""
     terminal = Terminal()
     session = RecordingSession(ME)
-    await terminal.store.inbox.ingest(Intake((said(1),)), None)
+    await terminal.store.inbox.ingest(Intake((replace(said(1), session=ME),)), None)
     async with running(delivery(terminal, session).run()):
         await eventually(lambda: len(session.events) == 1)
         await terminal.turns.called(PromptSubmitted("typed in the terminal"))
@@ -435,7 +435,7 @@ async def test_the_session_works_for_those_who_asked_in_this_turn() -> None:
 async def test_typing_means_that_the_session_works_on_what_it_read() -> None:
     """MUST: with hooks, typing is shown from reading to the end of the turn."""
     terminal = Terminal()
-    signs = Signs(
+    signs = Typing(
         terminal.store,
         terminal.chat,
         terminal.clock,

@@ -3,9 +3,10 @@
 That an event is about to be written is stored before, so that whoever finds it STORED after a crash knows
 that the session may have it, and says so.
 
-One loop owns every step of an event after it was stored: it gives stored entries to the session, gives
-unproven ones once more (after a new handshake, or when an idle session shows no sign of reading), and
-then says so in the chat, once. It runs in the process that polls. While a pause stands nothing is given.
+One loop owns every step of an event after it was directed to its session: it gives stored entries to the
+session, gives unproven ones once more (after a new handshake, or when an idle session shows no sign of
+reading), and then says so in the chat, once. It runs in every process that takes messages, for its own session
+and no other (see `dispatch`). While a pause stands nothing is given.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from datetime import datetime, timedelta
 
 from telegram_channel.bridge.activity import Activity
 from telegram_channel.bridge.holding import Holding
+from telegram_channel.bridge.twins import Twins
 from telegram_channel.core import notices
 from telegram_channel.core.access import is_in_book, may_address
 from telegram_channel.core.events import event_for
@@ -41,6 +43,8 @@ _AT_ONCE = 200
 """Entries taken from the store in one step: enough to be fast, few enough to stay responsive."""
 _LONGEST_LOOK_S = 60.0
 _UNWRITABLE_PAUSE_S = 1.0
+_LOOK_WHEN_REPLACED_S = 2.0
+"""The end of another process is no change of the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +68,12 @@ class Delivery:
         rules: DeliveryRules,
         *,
         process_began_at: datetime | None = None,
+        twins: Twins | None = None,
     ) -> None:
-        """What this session was given since `process_began_at` needs no new handshake to be known: it had one."""
+        """What this session was given since `process_began_at` needs no new handshake to be known: it had one.
+
+        `twins`: further processes of this session, of which the last one takes its messages; None: there are none.
+        """
         self._store = store
         self._session = session
         self._chat = chat
@@ -73,6 +81,7 @@ class Delivery:
         self._activity = activity
         self._rules = rules
         self._process_began_at = process_began_at
+        self._twins = twins
         self._holding = Holding(store, chat, clock.now())
         self._noticing: dict[ChatId, asyncio.Task[None]] = {}
         self._overdue_at: datetime | None = None
@@ -81,6 +90,8 @@ class Delivery:
     async def run(self) -> None:
         """Deliver until cancelled. A full disk delays; it loses nothing."""
         await self._session.ready()
+        if self._twins is not None:
+            await self._twins.until_alone()
         welcomed = False
         seen = -1
         while True:
@@ -103,7 +114,8 @@ class Delivery:
 
     async def _take_over(self) -> None:
         """A new handshake: whatever an earlier process gave without proof is given once more."""
-        again, twice = orphaned([one for one in await self._store.inbox.unproven() if not self._is_ours(one)])
+        unproven = await self._store.inbox.unproven(self._session.id)
+        again, twice = orphaned([one for one in unproven if not self._is_ours(one)])
         await self._store_again(again)
         self._overdue_at = self._clock.now()
         if again or twice:
@@ -112,7 +124,7 @@ class Delivery:
     def _is_ours(self, entry: InboxEntry) -> bool:
         """Whether this very process gave it, before its flows had to begin anew."""
         began_at, given_at = self._process_began_at, entry.emitted_at
-        return bool(began_at and given_at and entry.session == self._session.id and given_at >= began_at)
+        return bool(began_at and given_at and given_at >= began_at)
 
     async def _step(self) -> datetime | None:
         """Everything that can be done now; returns when to look again."""
@@ -129,7 +141,7 @@ class Delivery:
     async def _look_for_overdue(self) -> None:
         """Treat what shows no sign of having been read."""
         late = overdue(
-            await self._store.inbox.unproven(),
+            await self._store.inbox.unproven(self._session.id),
             self._clock.now(),
             self._clock.now() if self._activity.busy else self._activity.last_at,
             self._rules.redelivery,
@@ -137,14 +149,20 @@ class Delivery:
         self._overdue_at = late.look_again_at
         await self._treat_overdue(late)
 
+    async def _is_replaced(self) -> bool:
+        return self._twins is not None and await self._twins.is_replaced()
+
     async def _emit_due(self) -> datetime | None:
         at_once = _AT_ONCE
         while True:
-            entries, state, orders = await asyncio.gather(
-                self._store.inbox.due(at_once),
+            entries, state, orders, is_replaced = await asyncio.gather(
+                self._store.inbox.due(at_once, self._session.id),
                 self._store.access.read(),
                 self._store.orders.standing(self._session.id),
+                self._is_replaced(),
             )
+            if is_replaced:
+                return self._clock.now() + timedelta(seconds=_LOOK_WHEN_REPLACED_S)
             welcome = [one for one in entries if is_in_book(state, one.inbound.place.sender)]
             if len(welcome) < len(entries):
                 await self._drop([one for one in entries if not is_in_book(state, one.inbound.place.sender)])
@@ -196,6 +214,7 @@ class Delivery:
             DeliveryState.EMITTED,
             session=self._session.id,
             emitted_at=self._clock.now(),
+            noticed=False,  # what was said of it was about the end of another session, or of this one before
         )
         said = False
         while True:

@@ -11,6 +11,7 @@ from telegram_channel.core.access import Role
 from telegram_channel.core.hooks import AttentionWanted
 from telegram_channel.core.ids import ChatId, SessionId, private_chat
 from telegram_channel.core.outgoing import OutMessage, Refused
+from telegram_channel.core.topics import ThreadFor, in_general
 from telegram_channel.core.turns import PERMISSION, kind_of
 from telegram_channel.ports import Chat, Clock, Store
 
@@ -32,14 +33,19 @@ class DeskNotice:
         project: str,
         *,
         must_not_leave: Callable[[str], bool],
+        thread_for: ThreadFor = in_general,
     ) -> None:
-        """`must_not_leave`: whether a text holds what nobody in a chat may see."""
+        """`must_not_leave`: whether a text holds what nobody in a chat may see.
+
+        `thread_for`: where in a chat the session says what nobody asked for.
+        """
         self._store = store
         self._chat = chat
         self._clock = clock
         self._session = session
         self._project = project
         self._must_not_leave = must_not_leave
+        self._thread_for = thread_for
 
     async def tell(self, call: AttentionWanted, *, still_new: Callable[[], bool]) -> None:
         """Write one line to each owner, unless a card does it already.
@@ -65,7 +71,8 @@ class DeskNotice:
         if await self._store.closed_chats.reason(owner) is not None:
             return
         text = "" if self._must_not_leave(call.text) else call.text
-        outcome = await self._chat.send(OutMessage(owner, notices.desk_waits(self._project, text)))
+        words = notices.desk_waits(self._project, text)
+        outcome = await self._chat.send(OutMessage(owner, words, self._thread_for(owner)))
         if isinstance(outcome, Refused):
             _log.warning("an owner could not be told that the terminal waits: %s", outcome.cause)
             if outcome.closed:

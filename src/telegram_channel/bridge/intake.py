@@ -1,22 +1,27 @@
 """From the chat into the store: decides about every update of a batch, then commits, and only then may
 Telegram be told that it was received.
 
-The poll path touches storage only. Whatever must be sent is owed in the state (codes, greetings) or posted
-to the courier, so that a slow chat holds up nobody. Every step may be repeated: a batch that was not
-committed comes again.
+Each message is directed to its session in the commit that stores it, or to nobody, where nobody can tell yet
+(see `dispatch`). The poll path touches storage only. Whatever must be sent is owed in the state (codes,
+greetings) or posted to the courier, so that a slow chat holds up nobody. Every step may be repeated: a batch
+that was not committed comes again.
 """
 
 import asyncio
 import logging
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from telegram_channel.bridge.approvals import Approvals
 from telegram_channel.bridge.commands import Commands
 from telegram_channel.bridge.courier import Courier
-from telegram_channel.core import notices
+from telegram_channel.bridge.destinations import Destinations, entry_of
+from telegram_channel.bridge.dispatch import Dispatch
+from telegram_channel.bridge.router import Look, Router
+from telegram_channel.bridge.sessions import Readdressed, SessionCommands
+from telegram_channel.core import notices, session_words
 from telegram_channel.core.access import (
     AccessState,
     Admit,
@@ -33,16 +38,13 @@ from telegram_channel.core.access import (
 from telegram_channel.core.asking import is_question_data
 from telegram_channel.core.audit import AuditRow
 from telegram_channel.core.commands import start_payload
-from telegram_channel.core.ids import ChatId, EntryId, SenderId, UpdateId
-from telegram_channel.core.inbox import Fetch, FetchState, InboxEntry, Intake, QuarantinedUpdate
-from telegram_channel.core.joining import continues
+from telegram_channel.core.ids import ChatId, SenderId, SessionId
+from telegram_channel.core.inbox import InboxEntry, Intake, QuarantinedUpdate
 from telegram_channel.core.messages import (
-    AttachmentKind,
     Batch,
     ButtonPress,
     ChatKind,
     ChatMigration,
-    Deliverable,
     Ignorable,
     Inbound,
     InboundMessage,
@@ -53,6 +55,8 @@ from telegram_channel.core.messages import (
 from telegram_channel.core.outgoing import OutMessage
 from telegram_channel.core.pairing import Acceptance, NoCode, Paired, redeem_invitation, request_pairing
 from telegram_channel.core.permission import is_permission_data, parse_answer
+from telegram_channel.core.routing import Barred, Directed, NobodyThere, Stranded, Undecided
+from telegram_channel.core.session_buttons import parse_choice
 from telegram_channel.errors import StateError
 from telegram_channel.ports import Chat, Clock, Store
 
@@ -62,8 +66,8 @@ FRESH_S = 60.0
 """An answer counts only if it cannot be older than this: the queue was seen empty that recently."""
 
 _BRIDGE = "bridge"
-_MOST_SPEAKERS = 200
-"""Of so many people in groups it is remembered what they said last."""
+_MOST_BEGUN = 2_000
+"""Stored messages that are looked at when this process begins to poll: the last of each person counts."""
 
 
 @dataclass(slots=True)
@@ -76,6 +80,8 @@ class _Gathered:
     bot_username: str
     closed: frozenset[ChatId]
     """Chats that could not be written to when the batch came."""
+    look: Look
+    """What says whom these updates are for."""
     entries: list[InboxEntry] = field(default_factory=list)
     quarantined: list[QuarantinedUpdate] = field(default_factory=list)
     errands: list[Coroutine[Any, Any, object]] = field(default_factory=list)
@@ -94,6 +100,9 @@ class Reception:
         commands: Commands,
         courier: Courier,
         clock: Clock,
+        router: Router,
+        dispatch: Dispatch,
+        choices: SessionCommands,
     ) -> None:
         self._store = store
         self._chat = chat
@@ -101,17 +110,22 @@ class Reception:
         self._commands = commands
         self._courier = courier
         self._clock = clock
+        self._router = router
+        self._dispatch = dispatch
+        self._choices = choices
         self._drained_at: datetime | None = None
         self._batch: Batch | None = None
         """The batch that was taken last, and when it came."""
         self._arrived_at = clock.now()
-        self._spoke: dict[tuple[ChatId, SenderId], InboxEntry] = {}
-        """What people said last in groups and was for the bot: the rest of it may follow."""
+        self._destinations = Destinations()
 
     async def resume(self) -> None:
-        """Learn when the platform's queue was last seen empty by whoever polled before."""
-        report = await self._store.health.latest()
+        """Learn from whoever polled before when the platform's queue was empty, and what people had begun to say."""
+        report, stored, emitted = await asyncio.gather(
+            self._store.health.latest(), self._store.inbox.due(_MOST_BEGUN), self._store.inbox.unproven()
+        )
         self._drained_at = report.last_drained_at if report else None
+        self._destinations.learn((*stored, *emitted))
 
     @property
     def drained_at(self) -> datetime | None:
@@ -128,14 +142,15 @@ class Reception:
         if batch is not self._batch:  # one that could not be stored comes again, perhaps hours later
             self._batch, self._arrived_at = batch, now
         # Together: each question alone would be one more wait for the store, before every message.
-        unseen_ids, state, bot, closed = await asyncio.gather(
+        unseen_ids, state, bot, closed, look = await asyncio.gather(
             self._store.inbox.unseen([update.update for update in batch.updates]),
             self._store.access.read(),
             self._chat.identity(),
             self._closed(batch),
+            self._router.look(batch.updates),
         )
         unseen = set(unseen_ids)
-        gathered = _Gathered(self._is_fresh(now), now, state, bot.username, closed)
+        gathered = _Gathered(self._is_fresh(now), now, state, bot.username, closed, look)
         try:
             for update in batch.updates:
                 if update.update in unseen:
@@ -164,6 +179,7 @@ class Reception:
     async def _commit(self, batch: Batch, gathered: _Gathered) -> None:
         for chat in gathered.heard & gathered.closed:
             await self._store.closed_chats.reopen(chat)
+        gathered.entries = await self._dispatch.let_pass(gathered.entries, gathered.look, gathered.state)
         if batch.updates:
             seen = tuple(update.update for update in batch.updates)
             await self._store.inbox.ingest(
@@ -190,7 +206,7 @@ class Reception:
                 await self._press(update, gathered)
             case ReactionChange():
                 if update.added and update.place.chat_kind is ChatKind.PRIVATE:
-                    self._keep_if_admitted(update, gathered)
+                    self._reaction(update, gathered)
             case MembershipChange():
                 await self._membership(update, gathered.state)
             case ChatMigration():
@@ -210,23 +226,38 @@ class Reception:
                 gathered.heard.add(place.chat)
                 if await self._answered_here(message, gathered):
                     return
-                errands = await self._commands.errands_for(message, role, gathered.bot_username, fresh=gathered.fresh)
-                if errands is not None:
-                    gathered.errands.extend(errands)
+                taken = await self._commands.errands_for(
+                    message,
+                    role,
+                    gathered.bot_username,
+                    look=gathered.look,
+                    state=gathered.state,
+                    fresh=gathered.fresh,
+                )
+                if isinstance(taken, Readdressed):
+                    self._keep(taken.message, gathered, taken.session)
+                elif taken is not None:
+                    gathered.errands.extend(taken)
                 elif not await self._answered_by_reply(message, gathered):
                     self._keep(message, gathered)
             case Challenge() | Refuse():
                 await self._stranger(message, gathered)
 
-    def _keep(self, message: InboundMessage, gathered: _Gathered) -> None:
-        entry = _entry(message, gathered.now)
+    def _keep(self, message: InboundMessage, gathered: _Gathered, addressed: SessionId | None = None) -> None:
+        """Store a message for its session; `addressed`: the one that `/to` names."""
+        entry = self._destined(entry_of(message, gathered.now), gathered, addressed)
+        if entry is None:
+            place = message.place
+            say = OutMessage(place.chat, session_words.barred(), place.thread, reply_to=message.message)
+            gathered.errands.append(self._chat.send(say))
+            return
         gathered.entries.append(entry)
-        if message.place.chat_kind is ChatKind.GROUP:
-            speaker = (message.place.chat, message.place.sender)
-            self._spoke.pop(speaker, None)
-            self._spoke[speaker] = entry
-            if len(self._spoke) > _MOST_SPEAKERS:
-                del self._spoke[next(iter(self._spoke))]
+        self._destinations.remember(entry)
+
+    def _destined(
+        self, entry: InboxEntry, gathered: _Gathered, addressed: SessionId | None = None
+    ) -> InboxEntry | None:
+        return self._destinations.destined(entry, gathered.entries, gathered.look, gathered.state, addressed)
 
     async def _is_addressed(self, message: InboundMessage, gathered: _Gathered) -> bool:
         """Whether a group's message is for the bot; a correction is when the original was.
@@ -241,8 +272,7 @@ class Reception:
             return True
         if message.edited:
             return await self._store.inbox.find(place.chat, message.message) is not None
-        before = self._spoke.get((place.chat, place.sender))
-        if before is not None and continues(before, _entry(message, gathered.now)):
+        if self._destinations.begun_by(entry_of(message, gathered.now)) is not None:
             return True
         # "no sorry" looks like an answer, too: it is one only to a request that there is.
         answer = parse_answer(message.text) if may_approve(gathered.state, place.sender) else None
@@ -252,7 +282,12 @@ class Reception:
         """Whether it was an answer to a permission prompt that names its request."""
         answer = parse_answer(message.text) if _may_answer(message) else None
         return answer is not None and await self._approvals.answered_by_text(
-            message, answer, fresh=gathered.fresh, state=gathered.state, post=gathered.errands.append
+            message,
+            answer,
+            fresh=gathered.fresh,
+            state=gathered.state,
+            post=gathered.errands.append,
+            meant=gathered.look.session_at(message.place, message.reply_to.message if message.reply_to else None),
         )
 
     async def _answered_by_reply(self, message: InboundMessage, gathered: _Gathered) -> bool:
@@ -289,9 +324,13 @@ class Reception:
             await self._approvals.answered_by_press(
                 press, fresh=gathered.fresh, state=gathered.state, post=gathered.errands.append
             )
+        elif (choice := parse_choice(press.data)) is not None:
+            await self._choices.pressed(
+                *(press, choice, gathered.look, gathered.state), fresh=gathered.fresh, post=gathered.errands.append
+            )
         elif is_question_data(press.data) and gathered.fresh:
-            if self._keep_if_admitted(press, gathered):
-                gathered.errands.append(self._chat.answer_press(press.press, f"Sent: {press.label}"[:190]))
+            if isinstance(admit(gathered.state, press.place, gathered.now, addressed=True), Admit):
+                self._question_pressed(press, gathered)
         elif is_question_data(press.data) and role_in(gathered.state, press.place) is not None:
             # It carries no time: nobody knows whether it still is what its sender wants.
             place, say = press.place, notices.old_press(press.label)
@@ -299,13 +338,27 @@ class Reception:
                 self._chat.send(OutMessage(place.chat, say, place.thread, reply_to=press.message))
             )
 
-    def _keep_if_admitted(self, inbound: Deliverable, gathered: _Gathered) -> bool:
-        """Store what an admitted sender did to a message of the bot."""
-        admission = admit(gathered.state, inbound.place, gathered.now, addressed=True)
-        if not isinstance(admission, Admit):
-            return False
-        gathered.entries.append(_entry(inbound, gathered.now))
-        return True
+    def _question_pressed(self, press: ButtonPress, gathered: _Gathered) -> None:
+        """An answer to a question of Claude, for the session that asked it."""
+        entry = self._destined(entry_of(press, gathered.now), gathered)
+        if entry is None:
+            say = session_words.barred().plain()
+            gathered.errands.append(self._chat.answer_press(press.press, say, alert=True))
+            return
+        gathered.entries.append(entry)
+        gathered.errands.append(self._chat.answer_press(press.press, f"Sent: {press.label}"[:190]))
+
+    def _reaction(self, change: ReactionChange, gathered: _Gathered) -> None:
+        """A reaction goes to whoever is meant; it never makes the bot ask who that is."""
+        if not isinstance(admit(gathered.state, change.place, gathered.now, addressed=True), Admit):
+            return
+        match gathered.look.route(gathered.state, change):
+            case Directed(session=session, why=why):
+                gathered.entries.append(replace(entry_of(change, gathered.now), session=session, why=why))
+            case NobodyThere():
+                gathered.entries.append(entry_of(change, gathered.now))
+            case Undecided() | Stranded() | Barred():
+                pass
 
     async def _membership(self, change: MembershipChange, state: AccessState) -> None:
         """Note whether a chat can be written to; of chats that are in no book nothing is kept."""
@@ -333,13 +386,3 @@ class Reception:
 def _may_answer(message: InboundMessage) -> bool:
     """A correction never answers a permission prompt, nor does what somebody else wrote or a file's caption."""
     return not (message.edited or message.attachment or message.forwarded_from)
-
-
-def _entry(inbound: Deliverable, now: datetime) -> InboxEntry:
-    """The inbox entry of something that was admitted; a photo waits for its own file."""
-    attachment = inbound.attachment if isinstance(inbound, InboundMessage) else None
-    is_photo = attachment is not None and attachment.kind is AttachmentKind.PHOTO
-    fetch = Fetch(FetchState.WANTED, attachment.file) if attachment and is_photo else Fetch()
-    return InboxEntry(
-        EntryId(0), UpdateId(inbound.update), inbound.place.chat, inbound.message, inbound, now, fetch=fetch
-    )

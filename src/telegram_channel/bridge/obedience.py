@@ -16,7 +16,6 @@ from telegram_channel.core import order_words
 from telegram_channel.core.access import may_address
 from telegram_channel.core.hooks import AttentionWanted, HookCall, PromptSubmitted, RefuseTool, ToolCall, TurnEnded
 from telegram_channel.core.ids import ChatId, MessageId, SessionId
-from telegram_channel.core.inbox import DeliveryState
 from telegram_channel.core.orders import (
     Order,
     OrderKind,
@@ -42,6 +41,7 @@ SETTLED_S = 1.0
 _LOOK_S = 60.0
 _UNWRITABLE_PAUSE_S = 1.0
 _MOST_FINISHED = 100
+_MOST_COUNTED = 1_000
 _MOST_REFUSED = 100
 """Of so many refused calls the names are kept."""
 
@@ -229,7 +229,10 @@ class Obedience:
         waiting_before = [one for one in await self._store.prompts.open_prompts() if one.session == self._session]
         denied = await self._deny_all(stop.order)
         prompts = [await self._store.prompts.get(one.prompt) for one in waiting_before]
-        counts = await self._store.inbox.counts()
+        on_the_way = (
+            *await self._store.inbox.due(_MOST_COUNTED, self._session),
+            *await self._store.inbox.unproven(self._session),
+        )
         turn = self._turn()
         return StopFacts(
             hooks=self._hooks_seen(),
@@ -237,7 +240,7 @@ class Obedience:
             running=still_running(turn, (one for one in prompts if one is not None)),
             denied=denied,
             refused=stop.has_effect or stop.again,
-            waiting=counts.queued + counts.by_state.get(DeliveryState.EMITTED, 0),
+            waiting=len(on_the_way),
         )
 
     def _finish(self, stop: _Stop) -> None:

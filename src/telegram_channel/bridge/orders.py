@@ -1,22 +1,25 @@
 """`/stop`, `/pause`, `/resume`, `/progress` and `/stream` become stored orders and wishes; sessions obey the store.
 
 This is the receiving half, in the process that polls. It touches storage only and decides who may order;
-what a stop came to is said by the process that obeys it (see `obedience`). A command that is taken again,
-because its batch could not be stored, changes nothing and is answered the same.
+what a stop came to is said by the process that obeys it (see `obedience`). `/stop` and `/resume` concern the
+session that they name, or that a message from that place would go to; a pause holds all. A command that is
+taken again, because its batch could not be stored, changes nothing and is answered the same.
 """
 
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from telegram_channel.core import order_words
-from telegram_channel.core.access import Role
+from telegram_channel.bridge.router import Look
+from telegram_channel.core import order_words, session_words
+from telegram_channel.core.access import AccessState, Role
 from telegram_channel.core.commands import BotCommand, ParsedCommand, on_or_off
 from telegram_channel.core.ids import ChatId, MessageId, SessionId
 from telegram_channel.core.messages import ChatKind, InboundMessage
-from telegram_channel.core.orders import EVERY_SESSION, Order, OrderKind, is_same_order
+from telegram_channel.core.orders import EVERY_SESSION, Order, OrderKind, is_same_order, standing_of
+from telegram_channel.core.routing import Barred, Directed, Member, NobodyThere, Stranded, Undecided
+from telegram_channel.core.session_names import Ambiguous, NoSuchMember, find_member
 from telegram_channel.core.text import Styled
-from telegram_channel.ports import Clock, SessionRecord, Store
+from telegram_channel.ports import Clock, Store
 
 
 class Obeys(Protocol):
@@ -36,59 +39,56 @@ class Obeys(Protocol):
 class Orders:
     """Stores what people ordered and wished."""
 
-    def __init__(
-        self,
-        store: Store,
-        clock: Clock,
-        session: SessionId,
-        is_alive: Callable[[SessionRecord], bool],
-        here: Obeys | None = None,
-    ) -> None:
-        """`session` is the one that orders are for; `here` obeys in this process, if one does."""
+    def __init__(self, store: Store, clock: Clock, here: Obeys | None = None) -> None:
+        """`here` obeys in this process, if one does."""
         self._store = store
         self._clock = clock
-        self._session = session
-        self._is_alive = is_alive
         self._here = here
         self._made_last: dict[OrderKind, Order] = {}
         self._resumed: tuple[ChatId, MessageId, dict[OrderKind, Order]] | None = None
         """What the last `/resume` has lifted."""
 
-    async def order(self, message: InboundMessage, command: BotCommand, role: Role, *, fresh: bool) -> Styled | None:
+    async def order(
+        self,
+        message: InboundMessage,
+        parsed: ParsedCommand,
+        role: Role,
+        look: Look,
+        state: AccessState,
+        *,
+        fresh: bool,
+    ) -> Styled | None:
         """Take `/stop`, `/pause` or `/resume`; returns what to answer, None when whoever obeys answers.
 
         Raises:
             StateError: it is not stored; the same command may be taken again.
         """
         if not role.may_approve:
-            return order_words.not_in_charge(command)
+            return order_words.not_in_charge(parsed.command)
         if not fresh:
-            return order_words.old_order(command)
-        match command:
+            return order_words.old_order(parsed.command)
+        match parsed.command:
             case BotCommand.STOP:
-                return await self._stop(message)
+                return await self._stop(message, parsed, look, state)
             case BotCommand.PAUSE:
                 await self._give(replace(self._made(OrderKind.PAUSE, EVERY_SESSION, message), answered=True))
                 return order_words.paused()
             case _:
-                return order_words.resumed(await self._resume(message))
+                return await self._resume(message, parsed, look, state)
 
-    def _concerned(self, message: InboundMessage) -> SessionId:  # noqa: ARG002 - where a choice among several begins
-        """Which session an order from this place is for."""
-        return self._session
-
-    async def _stop(self, message: InboundMessage) -> Styled | None:
-        session = self._concerned(message)
-        if not await self._lives(session):
-            return order_words.no_session()
-        await self._give(self._made(OrderKind.STOP, session, message))
-        return None
-
-    async def _lives(self, session: SessionId) -> bool:
-        if self._here is not None and self._here.session == session:
-            return True
-        records = await self._store.sessions.list()
-        return any(record.session == session and self._is_alive(record) for record in records)
+    async def _stop(
+        self, message: InboundMessage, parsed: ParsedCommand, look: Look, state: AccessState
+    ) -> Styled | None:
+        match concerned(message, parsed, look, state):
+            case Member(session=session):
+                await self._give(self._made(OrderKind.STOP, session, message))
+                return None
+            case Several(members=members):
+                return order_words.which(parsed.command, [one.label for one in members])
+            case None:
+                return order_words.no_session()
+            case Styled() as say:
+                return say
 
     def _made(self, kind: OrderKind, session: SessionId, message: InboundMessage) -> Order:
         """The order that a message is; the same again when the message is taken again."""
@@ -103,14 +103,34 @@ class Orders:
             self._here.heard_of(order)  # first, for it needs no disk
         await self._store.orders.give(order)
 
-    async def _resume(self, message: InboundMessage) -> list[Order]:
-        session, by, chat = self._concerned(message), message.place.sender, message.place.chat
+    async def _resume(self, message: InboundMessage, parsed: ParsedCommand, look: Look, state: AccessState) -> Styled:
+        session: SessionId | None = None
+        match concerned(message, parsed, look, state):
+            case Member() as member:
+                session = member.session
+            case Several(members=members):
+                stopped = [one for one in members if await self._is_stopped(one.session)]
+                if len(stopped) > 1:
+                    return order_words.which(parsed.command, [one.label for one in stopped])
+                session = stopped[0].session if stopped else None
+            case None:
+                pass  # a pause holds whoever comes next
+            case Styled() as say:
+                return say
+        return order_words.resumed(await self._lift(message, session))
+
+    async def _is_stopped(self, session: SessionId) -> bool:
+        return standing_of(OrderKind.STOP, await self._store.orders.standing(session)) is not None
+
+    async def _lift(self, message: InboundMessage, session: SessionId | None) -> list[Order]:
+        by, chat = message.place.sender, message.place.chat
         if self._resumed is None or self._resumed[:2] != (chat, message.message):
             self._resumed = (chat, message.message, {})
         lifted = self._resumed[2]
         if self._here is not None and self._here.session == session and (held := self._here.released()):
             lifted[OrderKind.STOP] = held  # it may never have been stored, when the disk is full
-        for kind, whose in ((OrderKind.STOP, session), (OrderKind.PAUSE, session), (OrderKind.PAUSE, EVERY_SESSION)):
+        of_session = ((OrderKind.STOP, session), (OrderKind.PAUSE, session)) if session else ()
+        for kind, whose in (*of_session, (OrderKind.PAUSE, EVERY_SESSION)):
             order = await self._store.orders.lift(kind, whose, by, self._clock.now())
             if order is not None:
                 lifted[kind] = order
@@ -133,3 +153,39 @@ class Orders:
         wanted = replace(wishes, stream=on) if command is BotCommand.STREAM else replace(wishes, progress=on)
         await self._store.wishes.keep(place.chat, wanted)
         return order_words.wish_kept(command, on=on)
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """More than one session may be meant."""
+
+    members: tuple[Member, ...]
+
+
+def concerned(
+    message: InboundMessage, parsed: ParsedCommand, look: Look, state: AccessState
+) -> Member | Several | Styled | None:
+    """The session that a command is about: the one it names, else the one a message from there would go to.
+
+    None: no session is alive that this person may write to. A text: what is to be said instead of doing anything.
+    """
+    members = look.open_to(state, message.place.sender)
+    if len(members) > 1 and parsed.rest:
+        match find_member(members, parsed.rest):
+            case Member() as member:
+                return member
+            case Ambiguous() as outcome:
+                return session_words.ambiguous(parsed.command, outcome)
+            case NoSuchMember() as outcome:
+                return session_words.unknown(parsed.command, outcome, members)
+    match look.route(state, message):
+        case Directed(session=session):
+            return next(one for one in members if one.session == session)
+        case Undecided(members=several):
+            return Several(several)
+        case Stranded():
+            return session_words.session_gone()
+        case Barred():
+            return session_words.barred()
+        case NobodyThere():
+            return None

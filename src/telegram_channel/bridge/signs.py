@@ -1,7 +1,8 @@
 """Signs in the chat that are true: 👀 means "stored", ✍ "read by the session", typing "it works on this".
 
+👀 is put by the process that polls, for every message; typing is shown by each process for its own session.
 Where the client's hooks do not say what the session reads, typing means "given to the session, not answered
-yet". Nothing is shown for what another session was given: that one may be dead.
+yet".
 """
 
 import asyncio
@@ -36,40 +37,15 @@ def _at_work_for_nobody(_: Where) -> bool:
 
 
 class Signs:
-    """Shows in each chat how far its messages got."""
+    """Shows in each chat that its messages are stored."""
 
-    def __init__(
-        self,
-        store: Store,
-        chat: Chat,
-        clock: Clock,
-        typing_at_most_s: float,
-        *,
-        session: SessionId | None = None,
-        hooks_seen: Callable[[], bool] = _no_hooks,
-        in_flight: Callable[[Where], bool] = _at_work_for_nobody,
-    ) -> None:
-        """`session`: whose messages typing is shown for; None: anybody's.
-
-        `hooks_seen`: whether the session's hooks say what it reads. `in_flight`: whether it is at this moment in
-        a turn that a message from there began; asked only where hooks were seen.
-        """
+    def __init__(self, store: Store, chat: Chat) -> None:
         self._store = store
         self._chat = chat
-        self._clock = clock
-        self._typing_at_most = timedelta(seconds=typing_at_most_s)
-        self._session = session
-        self._hooks_seen = hooks_seen
-        self._in_flight = in_flight
-        self._signing: set[asyncio.Task[object]] = set()
+        self._signing = _Spawned()
 
     async def run(self) -> None:
         """Show signs until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._acknowledge())
-            group.create_task(self._type())
-
-    async def _acknowledge(self) -> None:
         seen = -1
         try:
             while True:
@@ -81,11 +57,10 @@ class Signs:
                     entries = ()
                 for entry in worth_a_sign(entries):
                     if await self._is_unread(entry):
-                        self._spawn(self._chat.react(entry.chat, entry.message, STORED_SIGN))
+                        self._signing.spawn(self._chat.react(entry.chat, entry.message, STORED_SIGN))
                 seen = await self._store.wait_for_change(seen, 0 if entries else _LOOK_S)
         finally:
-            for task in self._signing:
-                task.cancel()
+            self._signing.cancel()
 
     async def _mark(self, entries: Sequence[InboxEntry]) -> None:
         if entries:
@@ -97,33 +72,74 @@ class Signs:
         now = await self._store.inbox.find(entry.chat, entry.message)
         return now is None or now.entry != entry.entry or now.state is not DeliveryState.READ
 
-    async def _type(self) -> None:
+
+class Typing:
+    """Shows "typing" wherever this process's session works, or may work, on an answer."""
+
+    def __init__(
+        self,
+        store: Store,
+        chat: Chat,
+        clock: Clock,
+        typing_at_most_s: float,
+        *,
+        session: SessionId,
+        hooks_seen: Callable[[], bool] = _no_hooks,
+        in_flight: Callable[[Where], bool] = _at_work_for_nobody,
+    ) -> None:
+        """`hooks_seen`: whether the session's hooks say what it reads.
+
+        `in_flight`: whether it is at this moment in a turn that a message from there began; asked only where
+        hooks were seen.
+        """
+        self._store = store
+        self._chat = chat
+        self._clock = clock
+        self._typing_at_most = timedelta(seconds=typing_at_most_s)
+        self._session = session
+        self._hooks_seen = hooks_seen
+        self._in_flight = in_flight
+        self._shown = _Spawned()
+
+    async def run(self) -> None:
+        """Show it until cancelled."""
         seen = -1
         shown_at: dict[Where, float] = {}
-        while True:
-            waiting = await self._store.inbox.awaiting(self._clock.now() - self._typing_at_most)
-            places = {_where(entry) for entry in waiting if self._shows_typing(entry)}
-            now = self._clock.monotonic()
-            shown_at = {place: at for place, at in shown_at.items() if place in places}
-            for place in places:
-                if now - shown_at.get(place, -_TYPING_EVERY_S) >= _TYPING_EVERY_S:
-                    shown_at[place] = now
-                    self._spawn(self._chat.typing(place.chat, place.thread))
-            wait_s = min((at + _TYPING_EVERY_S - now for at in shown_at.values()), default=_LOOK_S)
-            seen = await self._store.wait_for_change(seen, max(0.0, wait_s))
+        try:
+            while True:
+                waiting = await self._store.inbox.awaiting(self._clock.now() - self._typing_at_most)
+                places = {_where(entry) for entry in waiting if self._shows_typing(entry)}
+                now = self._clock.monotonic()
+                shown_at = {place: at for place, at in shown_at.items() if place in places}
+                for place in places:
+                    if now - shown_at.get(place, -_TYPING_EVERY_S) >= _TYPING_EVERY_S:
+                        shown_at[place] = now
+                        self._shown.spawn(self._chat.typing(place.chat, place.thread))
+                wait_s = min((at + _TYPING_EVERY_S - now for at in shown_at.values()), default=_LOOK_S)
+                seen = await self._store.wait_for_change(seen, max(0.0, wait_s))
+        finally:
+            self._shown.cancel()
 
     def _shows_typing(self, entry: InboxEntry) -> bool:
-        if not isinstance(entry.inbound, InboundMessage) or entry.noticed:
-            return False
-        if self._session is not None and entry.session != self._session:
+        if not isinstance(entry.inbound, InboundMessage) or entry.noticed or entry.session != self._session:
             return False
         return not self._hooks_seen() or (entry.state is DeliveryState.READ and self._in_flight(_where(entry)))
 
-    def _spawn(self, sign: Coroutine[Any, Any, object]) -> None:
-        """Show a sign without waiting for it: a slow chat must not hold up the others."""
+
+class _Spawned:
+    """Signs on their way: nobody waits for one, so that a slow chat does not hold up the others."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[object]] = set()
+
+    def spawn(self, sign: Coroutine[Any, Any, object]) -> None:
         task = asyncio.create_task(sign)
-        self._signing.add(task)
-        task.add_done_callback(self._signing.discard)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def cancel(self) -> None:
+        for task in self._tasks:
+            task.cancel()
 
 
 def worth_a_sign(entries: Sequence[InboxEntry]) -> list[InboxEntry]:

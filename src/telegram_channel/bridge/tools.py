@@ -16,6 +16,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from telegram_channel.bridge.attachments import fetch
+from telegram_channel.bridge.entered import Entered
 from telegram_channel.bridge.proof import given_to, mark_answered, mark_read
 from telegram_channel.bridge.replies import Places, load_files, told, told_of_change
 from telegram_channel.core.access import may_address
@@ -39,6 +40,7 @@ from telegram_channel.core.tooling import (
     read_arguments,
     schema_of,
 )
+from telegram_channel.core.topics import ThreadFor, in_general
 from telegram_channel.errors import ChannelError, StateError, ToolError
 from telegram_channel.ports import Chat, Clock, Store, ToolResult, ToolSpec
 
@@ -59,27 +61,6 @@ class _Call:
     store: Store
     chat: Chat
     at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class _Entered:
-    """What is known of a chat when an answer to it begins."""
-
-    waiting: tuple[InboxEntry, ...]
-    """What this session was given of it and has not answered."""
-    original: InboxEntry | None
-    """The message that is answered visibly."""
-
-    @property
-    def thread(self) -> ThreadId | None:
-        """The topic of the message that is answered, else of the latest that waits."""
-        latest = self.original or (self.waiting[-1] if self.waiting else None)
-        return latest.inbound.place.thread if latest else None
-
-    @property
-    def answered_by_reply(self) -> tuple[InboxEntry, ...]:
-        """Everything that waits in the topic the answer goes to."""
-        return tuple(entry for entry in self.waiting if entry.inbound.place.thread == self.thread)
 
 
 async def _nothing() -> None:
@@ -118,6 +99,9 @@ class Tools:
         self._unavailable: str | None = None
         self._secret = ""
         self._connection: tuple[Store, Chat] | None = None
+        self._thread_for: ThreadFor = in_general
+        self._talked_in: dict[ChatId, ThreadId | None] = {}
+        """The topic of the last reply to each chat: a second answer belongs beside the first."""
         self._known = asyncio.Event()
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         """One for each chat and file; a lock lives as long as somebody holds or waits for it."""
@@ -139,9 +123,16 @@ class Tools:
         """Refuse everything in which the secret part of this token stands as it is."""
         self._secret = token.partition(":")[2]
 
-    def connect(self, store: Store, chat: Chat) -> None:
-        """From now on calls are carried out, unless `unavailable` says otherwise."""
+    def connect(
+        self, store: Store, chat: Chat, places: Places | None = None, thread_for: ThreadFor | None = None
+    ) -> None:
+        """From now on calls are carried out, unless `unavailable` says otherwise; files by the rules of `places`.
+
+        `thread_for`: the session's own topic of a chat, for what answers nothing.
+        """
         self._connection = store, chat
+        self._thread_for = thread_for or in_general
+        self._places = places or self._places
         self._known.set()
 
     def specs(self) -> tuple[ToolSpec, ...]:
@@ -202,6 +193,7 @@ class Tools:
             self._refuse_secret(text, *(button.label for row in buttons for button in row))
             message = OutMessage(chat_id, _body(text, format), entered.thread, reply_to, loaded, buttons)
             sending = self._hand_over(call.chat.send(message))
+            self._talked_in[chat_id] = entered.thread
         outcome = await self._outcome(sending, partial(self._answered, chat_id, entered.thread))
         if isinstance(outcome, Sent):
             await mark_answered(call.store, entered.answered_by_reply)
@@ -284,7 +276,7 @@ class Tools:
             arrived()
         return outcome
 
-    async def _enter(self, call: _Call, chat: ChatId, reply_to: MessageId | None = None) -> _Entered:
+    async def _enter(self, call: _Call, chat: ChatId, reply_to: MessageId | None = None) -> Entered:
         """Check that the chat may be written to. Whatever comes of it, the session has read what it was given."""
         access, closed, waiting, original = await asyncio.gather(
             call.store.access.read(),
@@ -303,7 +295,8 @@ class Tools:
                 f"The chat {chat} cannot be written to ({closed.rstrip('.')}): "
                 "wait until somebody there writes to the bot again."
             )
-        return _Entered(waiting, original)
+        usual = self._talked_in[chat] if chat in self._talked_in else self._thread_for(chat)
+        return Entered(waiting, original, usual)
 
     def _given(self, call: _Call, chat: ChatId) -> Awaitable[tuple[InboxEntry, ...]]:
         return given_to(self._session, call.store, chat, call.at)

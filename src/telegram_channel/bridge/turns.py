@@ -31,6 +31,7 @@ from telegram_channel.core.hooks import (
 )
 from telegram_channel.core.ids import ChatId, MessageId, SessionId, ThreadId
 from telegram_channel.core.inbox import InboxEntry
+from telegram_channel.core.topics import ThreadFor, in_general
 from telegram_channel.core.turns import (
     DEFAULT_RULES,
     Asked,
@@ -247,12 +248,19 @@ class Turns:
             self._dropping = True
         self._effects.put_nowait(effect)
 
-    async def run(self, store: Store, chat: Chat) -> None:
-        """Work off what hook calls led to, in order, until cancelled. What fails is logged and left."""
+    async def run(self, store: Store, chat: Chat, thread_for: ThreadFor = in_general) -> None:
+        """Work off what hook calls led to, in order, until cancelled. What fails is logged and left.
+
+        `thread_for`: the session's topic of a chat.
+        """
         self._ledger.serve(store.bot)
         courier = Courier()
         mirror = Mirror(store, chat, self._session, self._ledger, courier.post, must_not_leave=self._holds_secret)
-        notice = DeskNotice(store, chat, self._clock, self._session, self._project, must_not_leave=self._holds_secret)
+        notice = DeskNotice(
+            *(store, chat, self._clock, self._session, self._project),
+            must_not_leave=self._holds_secret,
+            thread_for=thread_for,
+        )
         try:
             while True:
                 effect = await self._effects.get()

@@ -25,6 +25,8 @@ MOST_ANCESTORS = 16
 SAME_START_S = 5.0
 """Start times of one process may be read this far apart: they are derived from a clock that is adjusted."""
 
+_LONGEST_LINE = 4_096
+"""Characters of a line that git wrote: longer ones are none of its."""
 _OFF = ("", "0", "false", "no", "off")
 _OBSTACLES = {
     "DISABLE_TELEMETRY": "a telemetry opt-out switches channels off",
@@ -47,6 +49,10 @@ class Launch:
     """Whether there is evidence that the client was started with us as a channel."""
     pid: int
     started_at: datetime
+    project_dir: str = ""
+    """The project directory; absolute, empty when it is not known."""
+    branch: str = ""
+    """The git branch of the project when the process began, empty when there is none."""
 
 
 def is_channel_session(
@@ -105,14 +111,53 @@ def project_name(environ: Mapping[str, str], working_directory: str) -> str:
     return directory.name or str(directory)
 
 
+def project_directory(environ: Mapping[str, str], working_directory: str) -> str:
+    """The project directory, absolute; empty when nobody says which it is."""
+    directory = environ.get("CLAUDE_PROJECT_DIR") or working_directory
+    return os.path.normpath(Path(working_directory) / directory) if directory else ""
+
+
+def git_branch(directory: str) -> str:
+    """The branch that is checked out in this directory or the nearest above it that git knows.
+
+    Empty without one: no repository, no branch (a bare commit), or nothing that could be read. No git is run,
+    because this is asked again and again. Blocks for as long as reading two small files takes.
+    """
+    if not directory:
+        return ""
+    with contextlib.suppress(OSError, ValueError):
+        for folder in (Path(directory), *Path(directory).parents):
+            git = folder / ".git"
+            if git.exists():
+                return _branch_in(git)
+    return ""
+
+
+def _branch_in(git: Path) -> str:
+    """The branch that HEAD names. In a worktree or submodule, `.git` is a file that says where HEAD is."""
+    if git.is_file():
+        _, _, place = _first_line(git).partition("gitdir: ")
+        git = git.parent / place
+    kind, _, branch = _first_line(git / "HEAD").partition("refs/heads/")
+    return branch if kind == "ref: " else ""
+
+
+def _first_line(path: Path) -> str:
+    with path.open(encoding="utf-8") as file:
+        return file.readline(_LONGEST_LINE).strip()
+
+
 def read_launch(random_session: str) -> Launch:
     """Look at this process and its ancestors; `random_session` is its id where the client gave none."""
+    directory = project_directory(os.environ, _working_directory())
     return Launch(
         session=SessionId(os.environ.get("CLAUDE_CODE_SESSION_ID") or random_session),
         project=project_name(os.environ, _working_directory()),
         is_channel=is_channel_session(_ancestors(), marketplace=marketplace_of(os.environ.get("CLAUDE_PLUGIN_DATA"))),
         pid=os.getpid(),
         started_at=_started_at(os.getpid()),
+        project_dir=directory,
+        branch=git_branch(directory),
     )
 
 

@@ -1,0 +1,137 @@
+"""Who lives: the sessions that take messages and whose process runs, under the names that people call them by.
+
+Whether a process runs is asked of the system, which costs more than reading the list; so an answer is good
+for a second. That a process has ended stays true for ever.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from telegram_channel.core.ids import SessionId
+from telegram_channel.core.routing import Member
+from telegram_channel.core.session_names import Named, labels, members
+from telegram_channel.ports import Clock, SessionRecord, Store
+
+ALIVE_FOR_S = 1.0
+"""How long a process that was seen to run is believed to run."""
+_MOST_REMEMBERED = 200
+"""Processes, and names of sessions that have ended."""
+
+_Process = tuple[SessionId, int, datetime]
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a session is called and where it works, each empty where it is not known."""
+
+    label: str = ""
+    project: str = ""
+    branch: str = ""
+
+
+def about_session(session: SessionId, living: Sequence[Member], records: Sequence[SessionRecord]) -> About:
+    """What is known of one session, whether it lives or not."""
+    record = next((one for one in reversed(records) if one.session == session), None)
+    label = next((one.label for one in living if one.session == session), "")
+    return About(label or record.name, record.project, record.branch) if record else About(label)
+
+
+class Roster:
+    """The living sessions of one bot."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        is_alive: Callable[[SessionRecord], bool],
+        own: SessionRecord | None = None,
+    ) -> None:
+        """`own`: this very process, which lives whatever the list says."""
+        self._store = store
+        self._clock = clock
+        self._is_alive = is_alive
+        self._own = own
+        self._seen_alive_s: dict[_Process, float] = {}
+        self._ended: dict[_Process, None] = {}
+        self._called: dict[SessionId, str] = {}
+        """What sessions were called last: they are spoken of after their end."""
+
+    async def living(self) -> tuple[SessionRecord, ...]:
+        """The processes that take messages, oldest first; two of one session are both named."""
+        return self.living_of(await self._store.sessions.list())
+
+    def living_of(self, records: Sequence[SessionRecord]) -> tuple[SessionRecord, ...]:
+        """Those of the list that take messages and run."""
+        own = self._own
+        living = [one for one in records if one.receives and self._runs(one)]
+        if own is not None and own.receives and not any(_process(one) == _process(own) for one in living):
+            living = sorted((*living, own), key=lambda one: one.started_at)
+        return tuple(living)
+
+    async def members(self) -> tuple[Member, ...]:
+        """The living sessions under their labels, oldest first."""
+        return self.members_of(await self.living())
+
+    def members_of(self, living: Sequence[SessionRecord]) -> tuple[Member, ...]:
+        """The same, of processes that are known to live."""
+        found = members(_named(one) for one in living)
+        for one in found:
+            self._called.pop(one.session, None)
+            self._called[one.session] = one.label
+        _limit(self._called)
+        return found
+
+    async def label_of(self, session: SessionId) -> str:
+        """What people call a session, or called it when it lived; empty when nobody knows."""
+        return self.last_label(session, await self._store.sessions.list())
+
+    async def about(self, session: SessionId) -> About:
+        """What a session is called, and where it works: what says who may reach it."""
+        records = await self._store.sessions.list()
+        return about_session(session, self.members_of(self.living_of(records)), records)
+
+    def last_label(self, session: SessionId, records: Sequence[SessionRecord]) -> str:
+        """The same, with the list at hand."""
+        living = self.living_of(records)
+        self.members_of(living)
+        if session in self._called:
+            return self._called[session]
+        # It never took messages, or ended before anybody looked; beside those that live, it gets a name of its own.
+        known = [one for one in records if one.session == session]
+        return labels(_named(one) for one in (*living, *known)).get(session, "")
+
+    def _runs(self, record: SessionRecord) -> bool:
+        process = _process(record)
+        if self._own is not None and process == _process(self._own):
+            return True
+        if process in self._ended:
+            return False
+        now_s = self._clock.monotonic()
+        seen_s = self._seen_alive_s.get(process)
+        if seen_s is not None and now_s - seen_s < ALIVE_FOR_S:
+            return True
+        self._seen_alive_s.pop(process, None)
+        if self._is_alive(record):
+            self._seen_alive_s[process] = now_s
+            _limit(self._seen_alive_s)
+            return True
+        self._ended[process] = None
+        _limit(self._ended)
+        return False
+
+
+def _process(record: SessionRecord) -> _Process:
+    return record.session, record.pid, record.started_at
+
+
+def _named(record: SessionRecord) -> Named:
+    return Named(record.session, record.name, record.started_at, record.project, record.branch)
+
+
+def _limit(kept: dict[K, V]) -> None:
+    if len(kept) > _MOST_REMEMBERED:
+        del kept[next(iter(kept))]

@@ -1,0 +1,213 @@
+"""Collects what says whom messages are for: one look at the store for a whole batch; `core.routing` decides.
+
+Nothing is written here. A look grows old at once, so it is used for the batch it was made for and no longer;
+a choice that is made in the middle of a batch counts from there on. Sessions and topics change so rarely that
+whoever follows the store anyway keeps them at hand: with one session alone, no message waits for a look.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from telegram_channel.bridge.roster import Roster, about_session
+from telegram_channel.core.access import AccessState, may_reach
+from telegram_channel.core.ids import ChatId, MessageId, SenderId, SessionId, ThreadId
+from telegram_channel.core.inbox import InboxEntry
+from telegram_channel.core.messages import (
+    ButtonPress,
+    Deliverable,
+    Inbound,
+    InboundMessage,
+    Place,
+    ReactionChange,
+)
+from telegram_channel.core.routing import Member, Route, RoutingFacts, TopicBinding, route
+from telegram_channel.ports import Clock, SessionRecord, Store
+
+K = TypeVar("K")
+V = TypeVar("V")
+_Message = tuple[ChatId, MessageId]
+
+
+_GOOD_FOR_S = 5.0
+"""How long what is at hand is good without being refreshed: whoever follows the store does it more often."""
+
+
+@dataclass(slots=True)
+class Look:
+    """What was known when a batch came."""
+
+    records: tuple[SessionRecord, ...]
+    """Every process that is listed."""
+    living: tuple[SessionRecord, ...]
+    members: tuple[Member, ...]
+    """The living sessions that take messages, oldest first."""
+    bound: Mapping[tuple[ChatId, ThreadId], SessionId] = field(default_factory=dict)
+    chosen: dict[ChatId, SessionId] = field(default_factory=dict)
+    authors: Mapping[_Message, SessionId] = field(default_factory=dict)
+    """Whose messages of the bot those are that were answered, reacted to or pressed."""
+    originals: Mapping[_Message, InboxEntry] = field(default_factory=dict)
+    """What was said before and is corrected or reacted to now."""
+
+    def choose(self, chat: ChatId, session: SessionId) -> None:
+        """A person has just chosen: what comes later in the batch follows."""
+        self.chosen[chat] = session
+
+    def open_to(self, state: AccessState, sender: SenderId) -> tuple[Member, ...]:
+        """The living sessions this person may write to."""
+        return tuple(one for one in self.members if self.is_open(state, sender, one.session))
+
+    def is_open(self, state: AccessState, sender: SenderId, session: SessionId) -> bool:
+        """Whether this person may write to a session, living or not."""
+        about = about_session(session, self.members, self.records)
+        return may_reach(state, sender, about.label, about.project, about.branch)
+
+    def session_at(self, place: Place, answers: MessageId | None = None) -> SessionId | None:
+        """The session that a place or the answered message means, living or not; None when neither means any."""
+        bound = self.bound.get((place.chat, place.thread)) if place.thread else None
+        return bound or (self.authors.get((place.chat, answers)) if answers else None)
+
+    def facts(self, state: AccessState, inbound: Deliverable, addressed: SessionId | None = None) -> RoutingFacts:
+        """Everything that says whom one message is for."""
+        place, sender = inbound.place, inbound.place.sender
+        bound = self.bound.get((place.chat, place.thread)) if place.thread else None
+        author = self._author(inbound)
+        chosen = self.chosen.get(place.chat)
+        named = {one for one in (addressed, bound, author, chosen) if one}
+        return RoutingFacts(
+            members=self.open_to(state, sender),
+            addressed=addressed,
+            bound=bound,
+            author=author,
+            chosen=chosen,
+            barred=frozenset(one for one in named if not self.is_open(state, sender, one)),
+        )
+
+    def _author(self, inbound: Deliverable) -> SessionId | None:
+        """Who wrote what is answered. A reaction to words of a session that has ended means nobody in particular."""
+        answered = _answered(inbound)
+        author = self.authors.get((inbound.place.chat, answered)) if answered else None
+        if not isinstance(inbound, ReactionChange):
+            return author
+        original = self.originals.get((inbound.place.chat, inbound.message))
+        author = author or (original.session if original else None)
+        return author if any(one.session == author for one in self.members) else None
+
+    def route(self, state: AccessState, inbound: Deliverable, addressed: SessionId | None = None) -> Route:
+        """Whom one message is for."""
+        return route(self.facts(state, inbound, addressed))
+
+
+class Router:
+    """Looks at sessions, topics, choices and authors."""
+
+    def __init__(self, store: Store, clock: Clock, roster: Roster) -> None:
+        self._store = store
+        self._clock = clock
+        self._roster = roster
+        self._at_hand: _AtHand | None = None
+
+    @property
+    def roster(self) -> Roster:
+        """Who lives."""
+        return self._roster
+
+    async def refresh(self) -> None:
+        """Keep sessions and topics at hand as they are now: to be called again after each change of the store.
+
+        Raises:
+            StateError: they are not at hand any more.
+        """
+        self._at_hand = None
+        self._at_hand = await self._rare()
+
+    def forget(self) -> None:
+        """Nobody follows the store any more: ask it every time."""
+        self._at_hand = None
+
+    async def look(self, updates: Iterable[Inbound]) -> Look:
+        """Everything that says whom these are for.
+
+        Raises:
+            StateError: nobody can tell.
+        """
+        said = [one for one in updates if isinstance(one, InboundMessage | ButtonPress | ReactionChange)]
+        chats = {one.place.chat for one in said}
+        answered = {(one.place.chat, message) for one in said if (message := _answered(one))}
+        known = {(one.place.chat, one.message) for one in said if _is_about_a_message(one)}
+        routes, inbox = self._store.routes, self._store.inbox
+        at_hand = self._fresh()
+        # Together: each question alone would be one more wait for the store, before every message.
+        rare, chosen, authors, originals = await asyncio.gather(
+            _at_once(at_hand) if at_hand else self._rare(),
+            _each(chats, routes.chosen) if at_hand is None or self._are_several(at_hand) else _at_once({}),
+            _each(answered, lambda one: routes.author(*one)),
+            _each(known, lambda one: inbox.find(*one)),
+        )
+        living = self._roster.living_of(rare.records)
+        return Look(
+            records=rare.records,
+            living=living,
+            members=self._roster.members_of(living),
+            bound=rare.bound,
+            chosen=chosen,
+            authors=authors,
+            originals=originals,
+        )
+
+    async def records(self) -> tuple[SessionRecord, ...]:
+        """Every process that is listed. Raises `StateError`."""
+        at_hand = self._fresh()
+        return at_hand.records if at_hand else await self._store.sessions.list()
+
+    def _fresh(self) -> "_AtHand | None":
+        at_hand = self._at_hand
+        return at_hand if at_hand and self._clock.monotonic() - at_hand.since_s < _GOOD_FOR_S else None
+
+    def _are_several(self, rare: "_AtHand") -> bool:
+        """Whether a choice among them means anything."""
+        return len({one.session for one in self._roster.living_of(rare.records)}) > 1
+
+    async def _rare(self) -> "_AtHand":
+        since_s = self._clock.monotonic()
+        records, bindings = await asyncio.gather(self._store.sessions.list(), self._store.routes.bindings())
+        return _AtHand(since_s, records, _bound(bindings))
+
+
+@dataclass(frozen=True, slots=True)
+class _AtHand:
+    """What changes rarely."""
+
+    since_s: float
+    records: tuple[SessionRecord, ...]
+    bound: Mapping[tuple[ChatId, ThreadId], SessionId]
+
+
+def _answered(inbound: Deliverable) -> MessageId | None:
+    """The bot's message that this is an answer to, as far as it may be one."""
+    match inbound:
+        case InboundMessage(reply_to=reply_to):
+            return reply_to.message if reply_to and reply_to.from_bot else None
+        case ButtonPress() | ReactionChange():
+            return inbound.message
+
+
+def _is_about_a_message(inbound: Deliverable) -> bool:
+    """Whether it changes something that a person said before."""
+    return isinstance(inbound, ReactionChange) or (isinstance(inbound, InboundMessage) and inbound.edited)
+
+
+def _bound(bindings: Iterable[TopicBinding]) -> dict[tuple[ChatId, ThreadId], SessionId]:
+    return {(one.chat, one.thread): one.session for one in bindings if one.session}
+
+
+async def _at_once(value: V) -> V:
+    return value
+
+
+async def _each(keys: Iterable[K], find: Callable[[K], Awaitable[V | None]]) -> dict[K, V]:
+    """What is found of each, without those of which nothing is."""
+    asked = tuple(keys)
+    found = await asyncio.gather(*(find(one) for one in asked))
+    return {key: value for key, value in zip(asked, found, strict=True) if value is not None}
