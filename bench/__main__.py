@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from bench import beside, burst, crash, hooks, idle, latency, leaving, spawn, together
+from bench import beside, burst, crash, fleet, hooks, idle, latency, leaving, spawn, together
 from bench.effort import Effort
 from bench.figures import HEADING, Figure, NotMeasured, failed_row, row
 
@@ -26,6 +26,7 @@ MEASUREMENTS: Mapping[str, tuple[Measurement, str]] = {
     "leaving": (leaving.measure, "exit after EOF, SIGINT and SIGTERM in every state"),
     "together": (together.measure, "takeover after kill -9, verdict across processes"),
     "crash": (crash.measure, "a few kills at random moments (`python -m bench.crash` makes a hundred)"),
+    "fleet": (fleet.measure, "ten sessions, two hundred messages, pollers killed with -9 (`python -m bench.fleet`)"),
     "idle": (idle.measure, "processor time of poller and standby while nothing happens"),
 }
 """What can be asked for."""

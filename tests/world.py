@@ -13,7 +13,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -131,11 +131,19 @@ class World:
     async def sessions(self, *projects: str) -> list[ScriptedSession]:
         """A session in each of these projects, and all of them know of each other."""
         started = [await self.session(wait_polling=not index, project=name) for index, name in enumerate(projects)]
-        async with self.store() as store:
-            async with asyncio.timeout(PATIENCE_S):
-                while len(await store.sessions.list()) < len(started):
-                    await asyncio.sleep(_LOOK_EVERY_S)
+        await self.known(len(started))
         return started
+
+    async def known(self, sessions: int) -> None:
+        """Wait until so many processes are on the list of sessions."""
+        await self.stored(lambda store: _are_listed(store, sessions))
+
+    async def stored(self, condition: Callable[[Store], Awaitable[bool]]) -> None:
+        """Wait until what is stored makes a condition true."""
+        seen = -1
+        async with self.store() as store, asyncio.timeout(PATIENCE_S):
+            while not await condition(store):
+                seen = await store.wait_for_change(seen, 1)
 
     async def starting(self, **env: str) -> ScriptedSession:
         """A new server process to which nothing was said yet."""
@@ -214,3 +222,7 @@ class World:
     def sent(self, *methods: str) -> list[Act]:
         """What the bot did, of these methods or of all."""
         return self.api.sent(*methods)
+
+
+async def _are_listed(store: Store, sessions: int) -> bool:
+    return len(await store.sessions.list()) >= sessions

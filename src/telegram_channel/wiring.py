@@ -146,7 +146,11 @@ class Flows:
             hooks_seen=lambda: base.turns.hooks_seen,
             deny_all=self.approvals.deny_all,
         )
-        self.progress = Progress(base.store, self.chat, base.clock, turn=lambda: base.turns.turn)
+        self.progress = Progress(
+            *(base.store, self.chat, base.clock),
+            turn=lambda: base.turns.turn,
+            must_not_leave=base.turns.may_hold_secret,
+        )
 
     async def run(self, say_state: SayState) -> None:
         """Run everything until cancelled, or until a flow meets what it cannot deal with (an error group)."""
@@ -222,7 +226,7 @@ class Flows:
         base = self._base
         soon, at_leisure = (Unhurried(base.store, base.clock, pause_s) for pause_s in (SOON_S, AT_LEISURE_S))
         reporter = Reporter(base.store, base.clock, base.launch.pid, say_state)
-        router = Router(base.store, base.clock, self._roster)
+        router = Router(base.store, self._roster, base.settings.orphaned_after_s)
         rules = RoutingRules(base.settings.orphaned_after_s, base.settings.stranded)
         dispatch = Dispatch(base.store, base.chat, base.clock, router, rules)
         await self._look_round(dispatch)
@@ -339,11 +343,12 @@ async def opened(
         courier.cancel()
         # First the lease: whoever waits for it can begin while the rest is tidied up.
         lease.release()
-        with suppress(Exception):
-            async with asyncio.timeout(LEAVE_WITHIN_S):
-                await flows.presence.leave()
-                await store.close()
-                await chat.close()
+        leave_until_s = asyncio.get_running_loop().time() + LEAVE_WITHIN_S
+        for let_go in (flows.presence.leave, store.close, chat.close):
+            # One that fails or takes too long keeps nobody from the next: each begins at least.
+            with suppress(Exception):
+                async with asyncio.timeout_at(leave_until_s):
+                    await let_go()
 
 
 def _should_poll(settings: Settings, launch: Launch) -> bool:
@@ -358,7 +363,7 @@ def _should_poll(settings: Settings, launch: Launch) -> bool:
 
 
 def _is_alive(record: SessionRecord) -> bool:
-    return is_alive(record.pid, record.started_at)
+    return is_alive(record.pid, record.last_seen_at)
 
 
 def _record(launch: Launch, now: datetime, *, receives: bool) -> SessionRecord:

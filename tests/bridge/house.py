@@ -54,7 +54,7 @@ class House:
         self._pids = count(100)
         self._numbers = count(1)
         self.roster = Roster(self.store, self.clock, lambda record: self.alive.get(record.pid, False))
-        self.router = Router(self.store, self.clock, self.roster)
+        self.router = Router(self.store, self.roster)
         self.dispatch = Dispatch(self.store, self.chat, self.clock, self.router, rules or RoutingRules())
         choices = SessionCommands(self.store, self.chat, self.clock, self.dispatch)
         self.approvals = Approvals(

@@ -127,6 +127,18 @@ class TestElsewhere:
         hear(office, ToolEnded(CALL, ok=True))
         assert await self.closed(office, "fghij")
 
+    async def test_what_a_subagent_was_allowed_closes_no_twin_after_the_turn(self, office: Office) -> None:
+        """MUST: a tool that was allowed from the chat and ends after the turn closes nobody else's card."""
+        call = ToolCall("Bash", CALL.input, agent="agent-7")
+        async with waits(office, PermissionAsked(call)):
+            await office.ask()
+            await office.press(ANN, ALLOW)
+        hear(office, TurnEnded())
+        async with waits(office, PermissionAsked(ToolCall("Bash", CALL.input, agent="agent-8"))):
+            await office.ask(SECOND)
+            hear(office, ToolEnded(call, ok=True))
+            assert not await self.closed(office, "fghij")
+
     async def test_a_subagents_prompt_outlives_the_main_turn(self, office: Office) -> None:
         call = ToolCall("Bash", CALL.input, agent="agent-7")
         async with waits(office, PermissionAsked(call)):

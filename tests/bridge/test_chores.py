@@ -8,7 +8,7 @@ import pytest
 
 from telegram_channel.bridge.downloads import Downloads
 from telegram_channel.bridge.housekeeping import KEPT_FOR, Housekeeping
-from telegram_channel.bridge.presence import Presence
+from telegram_channel.bridge.presence import HEARTBEAT_S, LOOK_EVERY_S, Presence
 from telegram_channel.bridge.reporting import Reporter
 from telegram_channel.bridge.signs import STORED_SIGN, Signs, Typing
 from telegram_channel.core.access import AccessState, Role, Sender, with_sender
@@ -280,6 +280,22 @@ async def test_answered_messages_are_forgotten_after_a_week_and_no_sooner() -> N
         await eventually(lambda: len(entries(store)) == 1)
 
 
+async def test_whose_message_that_was_is_forgotten_after_a_week_and_no_sooner() -> None:
+    """MUST: what is remembered of each message that was sent is forgotten again: the store does not grow for ever."""
+    clock, chat = ManualClock(), RecordingChat()
+    store = fresh_store(clock)
+    wrote, where, sent = SessionId("shop"), ChatId(ANN), message("", 5).message
+    await store.routes.note_sent(wrote, where, (sent,), clock.now())
+    await clock.advance(KEPT_FOR.total_seconds() - 10)
+    async with running(Housekeeping(store, chat, clock, bytes, is_alive=everybody).run()):
+        await clock.settle()
+        assert await store.routes.author(where, sent) == wrote
+        await clock.advance(3700)
+        store.changed()
+        await clock.settle()
+        assert await store.routes.author(where, sent) is None
+
+
 async def test_a_process_is_listed_while_it_lives() -> None:
     clock = ManualClock()
     store = fresh_store(clock)
@@ -288,8 +304,11 @@ async def test_a_process_is_listed_while_it_lives() -> None:
     async with running(presence.run()):
         await clock.until_sleeping()
         assert [one.pid for one in await store.sessions.list()] == [7]
-        await clock.advance(60)
+        await clock.advance(HEARTBEAT_S)
         assert [one.last_seen_at for one in await store.sessions.list()] == [clock.now()]
+        await store.sessions.leave(record.session, record.pid)  # as if the store had been replaced
+        await clock.advance(LOOK_EVERY_S)
+        assert [one.pid for one in await store.sessions.list()] == [7]
     await presence.leave()
     assert await store.sessions.list() == ()
 

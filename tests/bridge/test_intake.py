@@ -127,7 +127,7 @@ def world(database: MemoryDatabase | None = None) -> World:
         return StatusFacts(role, "project", BridgeState.POLLING, queued=3)
 
     own = SessionRecord(session.id, 1, clock.now(), clock.now(), "project", is_channel=True)
-    router = Router(store, clock, Roster(store, clock, lambda _: True, own))
+    router = Router(store, Roster(store, clock, lambda _: True, own))
     dispatch = Dispatch(store, chat, clock, router)
     choices = SessionCommands(store, chat, clock, dispatch)
     commands = Commands(chat, facts, Orders(store, clock), choices)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from telegram_channel.bridge.replies import Places
+from telegram_channel.bridge.signs import READ_SIGN
 from telegram_channel.bridge.tools import Tools
 from telegram_channel.bridge.turns import Turns
 from telegram_channel.core import notices
@@ -20,7 +21,7 @@ from telegram_channel.core.outgoing import PartlySent, Refused, SendOutcome, Sen
 from telegram_channel.core.text import Markdown
 from telegram_channel.errors import StateUnwritable
 from telegram_channel.storage.memory import MemoryStore
-from tests.bridge.terminal import ANN, BASH, BOB, ME, TEAM, Allow, Terminal, said
+from tests.bridge.terminal import ANN, BASH, BOB, ME, TEAM, Allow, Terminal, said, tag
 from tests.values import NOON, entry, message, place
 from tests.waiting import running
 
@@ -357,3 +358,41 @@ async def test_a_reply_to_one_topic_answers_no_other() -> None:
         terminal.turns.answered(TEAM, ThreadId("6"))
         await terminal.stops("done")
     assert [(one.chat, one.thread) for one in terminal.chat.sent] == [(TEAM, "5")]
+
+
+async def joined(terminal: Terminal, number: int) -> None:
+    """A message joins the turn in flight."""
+    await terminal.turns.called(PromptSubmitted(tag(ANN, number), "p1"))
+    await terminal.clock.settle()
+
+
+async def test_a_message_that_joins_after_an_answer_waits_for_one_of_its_own() -> None:
+    """MUST: an answer counts for what was read before it, not for a message that joins the turn after it."""
+    terminal = Terminal()
+    await terminal.given(said(1))
+    async with terminal.flows():
+        await joined(terminal, 1)
+        await tools_of(terminal).call("reply", {"chat_id": ANN, "text": "Done."})
+        await terminal.clock.advance(1)
+        await terminal.given(said(2))
+        await joined(terminal, 2)
+        assert await terminal.state(1) is DeliveryState.ANSWERED
+        assert await terminal.state(2) is DeliveryState.READ
+        assert [(one.message, one.emoji) for one in terminal.chat.reactions] == [("1", READ_SIGN), ("2", READ_SIGN)]
+        await terminal.stops("That as well.")
+    assert terminal.chat.texts(ANN)[1:] == ["🖥 *From the terminal:*\n\nThat as well."]
+    assert await terminal.state(2) is DeliveryState.ANSWERED
+
+
+async def test_a_message_that_joins_takes_nobodys_answer_away() -> None:
+    terminal = Terminal()
+    await terminal.given(said(1), said(2), said(3, BOB))
+    async with terminal.flows():
+        await joined(terminal, 1)
+        await terminal.turns.called(PromptSubmitted(tag(BOB, 3), "p1"))
+        await tools_of(terminal).call("reply", {"chat_id": BOB, "text": "Done."})
+        await joined(terminal, 2)
+        await terminal.stops("All of it.")
+    assert len(terminal.chat.texts(BOB)) == 1
+    assert len(terminal.chat.texts(ANN)) == 1
+    assert await terminal.state(1) is await terminal.state(2) is DeliveryState.ANSWERED

@@ -31,7 +31,7 @@ from telegram_channel.core.ids import BotId, ChatId, EntryId, MessageId, PromptI
 from telegram_channel.core.inbox import Intake
 from telegram_channel.core.orders import Order, OrderKind
 from telegram_channel.core.permission import Behavior, How, PermissionRequest, Prompt, Verdict
-from telegram_channel.core.turns import Turn
+from telegram_channel.core.turns import Turn, after
 from telegram_channel.errors import StateUnwritable
 from telegram_channel.storage.memory import MemoryDatabase, MemoryStore
 from telegram_channel.storage.memory_orders import MemoryOrderBook
@@ -86,7 +86,7 @@ class Desk:
     def hear(self, call: HookCall) -> None:
         """A hook that changes the turn as the flow of the turns does, and then tells the listeners."""
         if isinstance(call, PromptSubmitted):
-            self.turn = Turn(self.turn.number + 1, in_flight=True, began_at=self.clock.now())
+            self.turn = after(self.turn, call, self.clock.now())
         elif isinstance(call, TurnEnded):
             self.turn = replace(self.turn, in_flight=False, running={})
         self.obedience.heard(call, self.turn)
@@ -166,6 +166,25 @@ async def test_every_further_call_is_refused_until_another_turn_begins(
         assert await here.standing() == ()
     rows = await here.store.audit.rows()
     assert [(row.actor, row.subject) for row in rows][-1] == ("bridge", SESSION)
+
+
+async def test_a_turn_that_begins_by_itself_ends_no_stop() -> None:
+    """MUST: a stop still binds when a task in the background ends and Claude goes on by itself."""
+    here = desk()
+    here.begin()
+    async with running(here.obedience.run()):
+        await give_here(here, stop())
+        await here.told(1)
+        await here.clock.advance(1)
+        here.hear(TurnEnded())
+        here.hear(PromptSubmitted("<task-notification>\n<status>killed</status>\n</task-notification>"))
+        assert here.refuses(replace(BASH, agent="agent-2"))
+        assert here.refuses()
+        again = here.process()
+        await again.load()
+        assert again.refusal(BASH) is not None
+        here.hear(PromptSubmitted("go on"))
+        assert not here.refuses()
 
 
 async def test_an_order_taken_by_this_process_leaves_no_gap() -> None:

@@ -55,7 +55,7 @@ class Counter:
         self.store = MemoryStore(BotId("900"), now=self.clock.now)
         self.chat = RecordingChat()
         own = SessionRecord(here.session, 1, NOON, NOON, "project", True) if here else None
-        self.router = Router(self.store, self.clock, Roster(self.store, self.clock, lambda _: alive, own))
+        self.router = Router(self.store, Roster(self.store, self.clock, lambda _: alive, own))
         self.orders = Orders(self.store, self.clock, here)
         dispatch = Dispatch(self.store, self.chat, self.clock, self.router)
         choices = SessionCommands(self.store, self.chat, self.clock, dispatch)

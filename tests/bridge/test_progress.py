@@ -9,9 +9,10 @@ from types import MappingProxyType
 
 import pytest
 
+from telegram_channel.bridge.activity import Activity
 from telegram_channel.bridge.drafts import draft_number
 from telegram_channel.bridge.progress import Progress
-from telegram_channel.bridge.turns import HookListener
+from telegram_channel.bridge.turns import HookListener, Turns
 from telegram_channel.core.access import AccessState, Group, Role, Sender
 from telegram_channel.core.hooks import (
     HookCall,
@@ -22,13 +23,14 @@ from telegram_channel.core.hooks import (
     ToolStarting,
     TurnEnded,
 )
-from telegram_channel.core.ids import BotId, ChatId, MessageId, SenderId, ThreadId
+from telegram_channel.core.ids import BotId, ChatId, MessageId, SenderId, SessionId, ThreadId
 from telegram_channel.core.outgoing import Refused, Uncertain
 from telegram_channel.core.text import Markdown
 from telegram_channel.core.turns import Asked, Turn, Where
 from telegram_channel.core.wishes import Wishes
 from telegram_channel.errors import StateUnreadable, StateUnwritable
 from telegram_channel.storage.memory import MemoryStore
+from tests.bridge.terminal import Allow
 from tests.chat import RecordingChat
 from tests.clock import ManualClock
 from tests.values import NOON
@@ -53,7 +55,12 @@ class Room:
         self.clock = ManualClock(NOON)
         self.store = MemoryStore(BotId("900"), now=self.clock.now)
         self.chat = RecordingChat()
-        self.progress = Progress(self.store, self.chat, self.clock, turn=lambda: self.turn)
+        self.turns = Turns(self.clock, SessionId("me"), Activity(self.clock), Allow())
+        self.progress = Progress(
+            *(self.store, self.chat, self.clock),
+            turn=lambda: self.turn,
+            must_not_leave=self.turns.may_hold_secret,
+        )
         self.turn = Turn()
 
     async def wish(self, chat: str, wishes: Wishes) -> None:
@@ -524,6 +531,20 @@ async def test_text_is_shown_as_it_grows_until_the_answer_comes() -> None:
         await room.clock.advance(5)
         assert len(room.chat.drafts) == 2
         assert room.chat.calls == []
+
+
+async def test_a_text_with_the_token_in_it_is_no_draft() -> None:
+    """MUST: Claude's text is not streamed once the bot's token has begun to stand in it."""
+    async with opened(ann=STREAM) as room:
+        room.turns.never_send("900:SECRETSECRET")
+        await room.ask(ANN)
+        await room.write("It is ")
+        await room.clock.advance(1)
+        await room.write("900:SECRETS", first=1)
+        await room.clock.advance(1)
+        await room.write("ECRET.", first=2)
+        await room.clock.advance(5)
+        assert [draft.text for draft in room.chat.drafts] == ["It is "]
 
 
 async def test_each_text_has_a_draft_of_its_own() -> None:

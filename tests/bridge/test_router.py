@@ -206,6 +206,20 @@ async def test_the_system_is_asked_about_a_process_once_a_second_and_never_after
     assert asked == [1, 2, 1]
 
 
+async def test_who_was_taken_for_dead_and_is_heard_of_again_lives() -> None:
+    """MUST: a clock that is set makes no living session a dead one for good."""
+    clock = ManualClock(NOON)
+    store = MemoryStore(BotId("900"), now=clock.now)
+    clock_is_right = False
+    roster = Roster(store, clock, lambda _: clock_is_right)
+    await store.sessions.register(record("a", 1))
+    assert await roster.members() == ()
+    clock_is_right = True
+    assert await roster.members() == ()
+    await store.sessions.heartbeat(SessionId("a"), 1, later(30))
+    assert [one.session for one in await roster.members()] == ["a"]
+
+
 async def test_this_process_lives_whatever_the_list_says_and_the_dead_keep_their_name_for_a_while() -> None:
     clock = ManualClock(NOON)
     store = MemoryStore(BotId("900"), now=clock.now)

@@ -7,7 +7,7 @@ import pytest
 
 from telegram_channel.bridge.authorship import NOTED_AFTER_S, OwnChat
 from telegram_channel.bridge.courier import Courier
-from telegram_channel.bridge.presence import HEARTBEAT_S, Presence
+from telegram_channel.bridge.presence import LOOK_EVERY_S, Presence
 from telegram_channel.core.ids import BotId, ChatId, MessageId, PromptId, SessionId, ThreadId
 from telegram_channel.core.messages import Batch, RepliedTo
 from telegram_channel.core.outgoing import OutMessage, PartlySent, Refused, Uncertain
@@ -278,7 +278,7 @@ async def test_a_process_says_with_each_beat_which_branch_its_project_is_on() ->
         await clock.until_sleeping()
         assert [one.branch for one in await store.sessions.list()] == ["main"]
         store.fault = StateUnwritable("The disk is full.")
-        await clock.advance(HEARTBEAT_S)
+        await clock.advance(LOOK_EVERY_S)
         store.fault = None
         await clock.advance(1)
         assert [(one.branch, one.receives) for one in await store.sessions.list()] == [("feature", True)]

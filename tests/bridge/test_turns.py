@@ -26,11 +26,11 @@ from telegram_channel.core.hooks import (
     ToolStarting,
     TurnEnded,
 )
-from telegram_channel.core.ids import BotId, ChatId, EntryId, MessageId, PromptId, SessionId, ThreadId
+from telegram_channel.core.ids import BotId, ChatId, EntryId, MessageId, PromptId, SenderId, SessionId, ThreadId
 from telegram_channel.core.inbox import DeliveryState, Intake, Move, RedeliveryRules
 from telegram_channel.core.messages import ReactionChange
 from telegram_channel.core.outgoing import Refused
-from telegram_channel.core.permission import PermissionRequest, Prompt
+from telegram_channel.core.permission import Behavior, How, PermissionRequest, Prompt, Verdict
 from telegram_channel.core.turns import Asked, Turn, Where
 from telegram_channel.errors import StateUnreadable, StateUnwritable
 from telegram_channel.storage.memory import MemoryStore
@@ -515,6 +515,22 @@ async def test_a_dialog_whose_card_is_in_the_chat_needs_no_notice() -> None:
         await terminal.clock.advance(1)
         request = PermissionRequest("abcde", "Bash", "Run", "make")
         await terminal.store.prompts.open(Prompt(PromptId("p"), ME, request, NOON))
+        await terminal.clock.advance(5)
+    assert terminal.chat.sent == []
+
+
+async def test_a_dialog_that_is_answered_on_its_card_meanwhile_needs_no_notice() -> None:
+    """MUST: nobody is told that the terminal waits for what has just been answered on a card."""
+    terminal = Terminal()
+    terminal.turns.attach(None, [], [], granted=True)
+    request = PermissionRequest("abcde", "Bash", "Run", "make")
+    await terminal.store.prompts.open(Prompt(PromptId("p"), ME, request, NOON))
+    async with terminal.flows():
+        await terminal.turns.called(PromptSubmitted("hi"))
+        await terminal.turns.called(asks())
+        await terminal.clock.advance(1)
+        verdict = Verdict(Behavior.ALLOW, SenderId(ANN), "Ann", How.BUTTON, NOON)
+        await terminal.store.prompts.settle(PromptId("p"), verdict)
         await terminal.clock.advance(5)
     assert terminal.chat.sent == []
 

@@ -4,12 +4,14 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from telegram_channel.claude import launch
 from telegram_channel.claude.launch import (
     channel_obstacles,
+    git_branch,
     is_alive,
     is_channel_session,
     marketplace_of,
@@ -157,3 +159,73 @@ def test_a_process_that_ended_and_was_not_collected_is_not_alive() -> None:
     assert not is_alive(child.pid, began_at)
     child.wait(20)
     child.stdout.close()
+
+
+def head(folder: Path, text: str) -> None:
+    """Let git have checked something out there."""
+    folder.mkdir(parents=True)
+    (folder / "HEAD").write_text(text, "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("text", "branch"),
+    [
+        ("ref: refs/heads/main\n", "main"),
+        ("ref: refs/heads/ann/login-page\n", "ann/login-page"),
+        ("3b18e512dba79e4c8300dd08aeb37f8e728b8dad\n", ""),
+        ("ref: refs/tags/v1\n", ""),
+        ("", ""),
+        ("\0" * 10_000, ""),
+    ],
+)
+def test_the_branch_is_what_head_names(tmp_path: Path, text: str, branch: str) -> None:
+    """MUST: a session is listed with its project and the branch it is on now."""
+    head(tmp_path / "shop" / ".git", text)
+    (tmp_path / "shop" / "src" / "deep").mkdir(parents=True)
+    assert git_branch(str(tmp_path / "shop")) == branch
+    assert git_branch(str(tmp_path / "shop" / "src" / "deep")) == branch
+
+
+@pytest.mark.parametrize("relative", [False, True])
+def test_a_worktree_says_elsewhere_what_is_checked_out(tmp_path: Path, relative: bool) -> None:
+    head(tmp_path / "shop" / ".git" / "worktrees" / "login", "ref: refs/heads/login\n")
+    tree = tmp_path / "shop-login"
+    tree.mkdir()
+    place = "../shop/.git/worktrees/login" if relative else tmp_path / "shop" / ".git" / "worktrees" / "login"
+    (tree / ".git").write_text(f"gitdir: {place}\n", "utf-8")
+    assert git_branch(str(tree)) == "login"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no named pipes among files there")
+def test_a_pipe_in_place_of_head_is_no_branch_and_holds_up_nobody(tmp_path: Path) -> None:
+    """MUST: what lies in a project holds up nobody who looks at its branch."""
+    pipe = tmp_path / "shop" / ".git" / "HEAD"
+    pipe.parent.mkdir(parents=True)
+    os.mkfifo(pipe)
+    assert git_branch(str(tmp_path / "shop")) == ""
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / ".git").write_text(f"gitdir: {pipe.parent}\n", "utf-8")
+    assert git_branch(str(tmp_path / "tree")) == ""
+
+
+def test_without_a_repository_or_with_one_that_cannot_be_read_there_is_no_branch(tmp_path: Path) -> None:
+    (tmp_path / "shop" / ".git").mkdir(parents=True)
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / ".git").write_bytes(b"\xff\xfe gitdir: nowhere")
+    for directory in ("", str(tmp_path / "shop"), str(tmp_path / "tree"), str(tmp_path / "gone")):
+        assert git_branch(directory) == ""
+
+
+@pytest.mark.parametrize(
+    ("environ", "working", "found"),
+    [
+        ({}, "/work/shop", "/work/shop"),
+        ({"CLAUDE_PROJECT_DIR": "/work/website/"}, "/work/shop", "/work/website"),
+        ({"CLAUDE_PROJECT_DIR": "../website"}, "/work/shop", "/work/website"),
+        ({}, "", ""),
+    ],
+)
+def test_the_project_directory_is_the_clients_or_the_working_directory(
+    environ: dict[str, str], working: str, found: str
+) -> None:
+    assert launch.project_directory(environ, working) == (os.path.normpath(found) if found else "")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,15 @@ async def test_while_somebody_else_takes_over_no_process_is_named(terminal: Term
         with lease(terminal):
             found = (await status(terminal, "--json")).json
     assert (found["state"], found["poller"]) == ("starting", None)
+
+
+async def test_a_session_that_began_before_the_clock_was_set_forward_is_listed(terminal: Terminal) -> None:
+    """MUST: a clock that is set makes no living session a dead one."""
+    async with server(terminal) as store:
+        told = session()
+        await store.sessions.register(replace(told, started_at=told.started_at - timedelta(days=2)))
+        found = (await status(terminal, "--json")).json
+    assert [one["pid"] for one in found["sessions"]] == [os.getpid()]
 
 
 async def test_sessions_without_the_channel_are_told_how_to_start(terminal: Terminal) -> None:

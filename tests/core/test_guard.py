@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from telegram_channel.core.guard import Guard
 from telegram_channel.core.hooks import RefuseTool, ToolCall
+from telegram_channel.core.shell_reading import Reading
 
 HOME = "/home/ann"
 STATE = f"{HOME}/.local/state/telegram-channel"
@@ -988,6 +989,18 @@ def test_no_command_makes_the_guard_fail(text: str) -> None:
     GUARD.refusal(call("Read", file_path=text))
     GUARD.refusal(call("Glob", pattern=text, path=text))
     GUARD.refusal(ToolCall("Bash", text))
+
+
+@pytest.mark.parametrize(
+    "costly", ["cd a*;" * 4_000, "sh -c " * 3_000 + ";", "set " + "a " * 2_000 + ";" + "echo $@ ;" * 1_000]
+)
+def test_a_line_that_takes_long_to_read_is_not_read_to_its_end(costly: str) -> None:
+    """MUST: no command keeps the guard busy for longer than the client waits for it; what is unread is refused."""
+    reading = Reading(("/home/ann/shop",), {})
+    reading.run(costly)
+    assert reading.incomplete
+    assert max(map(len, reading.folders)) <= 1_024
+    assert reason(f"{costly} telegram-channel access list")
 
 
 JSON = st.recursive(

@@ -59,7 +59,7 @@ def test_the_model_is_told_who_stopped_it_and_to_end_its_turn() -> None:
 def test_an_answered_stop_is_over_once_another_turn_has_begun(
     answered: bool, began_s: float | None, left_over: bool
 ) -> None:
-    turn = Turn(2, in_flight=True, began_at=None if began_s is None else later(began_s))
+    turn = Turn(2, in_flight=True, wanted_at=None if began_s is None else later(began_s))
     assert is_left_over(replace(STOP, answered=answered), turn) is left_over
 
 

@@ -44,8 +44,11 @@ def facts(members: tuple[Member, ...] = BOTH, **named: Any) -> RoutingFacts:
         (facts(addressed=WEB, bound=SHOP, author=SHOP, chosen=SHOP), Directed(WEB, Why.NAMED)),
         (facts(addressed=DEAD, bound=SHOP), Stranded(DEAD, Why.NAMED)),
         (facts(bound=DEAD, author=SHOP, chosen=WEB), Stranded(DEAD, Why.TOPIC)),
-        (facts(author=DEAD, chosen=WEB), Stranded(DEAD, Why.REPLY)),
-        (facts((), author=DEAD), Stranded(DEAD, Why.REPLY)),
+        (facts(author=DEAD, chosen=WEB), Directed(WEB, Why.CHOSEN)),
+        (facts((), author=DEAD), NobodyThere()),
+        (facts(author=DEAD, chosen=WEB, recent=frozenset({DEAD})), Stranded(DEAD, Why.REPLY)),
+        (facts(chosen=DEAD, recent=frozenset({DEAD})), Stranded(DEAD, Why.CHOSEN)),
+        (facts((WEB_MEMBER,), chosen=DEAD, recent=frozenset({DEAD})), Stranded(DEAD, Why.CHOSEN)),
         (facts(chosen=DEAD), Undecided(BOTH)),
         (facts((WEB_MEMBER,), chosen=DEAD), Directed(WEB, Why.ALONE)),
         (facts((), chosen=DEAD), NobodyThere()),
@@ -66,12 +69,18 @@ RULES = (("addressed", Why.NAMED), ("bound", Why.TOPIC), ("author", Why.REPLY), 
 
 @pytest.mark.parametrize("members", [(), (SHOP_MEMBER,), (WEB_MEMBER,), BOTH], ids=len)
 def test_the_order_of_the_rules_holds_for_every_combination(members: tuple[Member, ...]) -> None:
-    """MUST: whoever meant a session that is not alive is never sent to another; a dead choice is none."""
+    """MUST: whoever names a session, or writes in its topic, is never sent to another; a dead choice is none."""
     alive = {one.session for one in members}
-    for values in product(NAMED, repeat=4):
+    for back, *values in product((False, True), *[NAMED] * 4):
+        recent = frozenset({DEAD} if back else ())
         known = dict(zip((name for name, _ in RULES), values, strict=True))
-        result = route(facts(members, **known))
-        named = [(known[name], why) for name, why in RULES if known[name] and (why.is_meant or known[name] in alive)]
+        result = route(facts(members, **known, recent=recent))
+        there = alive | recent
+        named = [
+            (known[name], why)
+            for name, why in RULES
+            if known[name] and (why in (Why.NAMED, Why.TOPIC) or known[name] in there)
+        ]
         match result:
             case Directed(session, Why.ALONE):
                 assert not named
@@ -82,7 +91,6 @@ def test_the_order_of_the_rules_holds_for_every_combination(members: tuple[Membe
             case Stranded(session, why):
                 assert (session, why) == named[0]
                 assert session not in alive
-                assert why.is_meant
             case Undecided(asked):
                 assert not named
                 assert asked == members

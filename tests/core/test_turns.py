@@ -148,7 +148,9 @@ def test_each_prompt_begins_a_turn_of_its_own() -> None:
     first = with_answered(with_asked(turn_of(PromptSubmitted("hi")), [Asked(ANN, MessageId("7"))]), ANN)
     first = after(first, ToolStarting(BASH), later(1))
     second = after(first, PromptSubmitted("again"), later(60))
-    assert second == Turn(2, in_flight=True, began_at=later(60), heard_at=later(60))
+    assert second == Turn(2, in_flight=True, began_at=later(60), heard_at=later(60), wanted_at=later(60))
+    by_itself = after(second, PromptSubmitted("<task-notification>\n<status>completed</status>"), later(90))
+    assert (by_itself.number, by_itself.began_at, by_itself.wanted_at) == (3, later(90), later(60))
 
 
 def test_tools_run_from_their_start_to_their_end() -> None:
@@ -245,6 +247,14 @@ def test_a_refused_call_never_runs_and_may_end_the_turn() -> None:
     assert (refused.in_flight, dict(refused.running), refused.heard_at) == (True, {}, later(1))
     assert not after_refusal(turn, BASH, later(1), ends_turn=True).in_flight
     assert after_refusal(turn, OF_SUBAGENT, later(1), ends_turn=True).in_flight
+
+
+def test_calls_that_are_refused_together_are_of_the_turn_that_they_end() -> None:
+    """MUST: a turn that a stop has ended goes on as that turn where the client goes on with it."""
+    turn = with_asked(turn_of(PromptSubmitted("hi")), [Asked(ANN, MessageId("7"))])
+    over = after_refusal(turn, BASH, later(1), ends_turn=True)
+    again = after_refusal(over, ToolCall("Read", "{}", "use-9"), later(1), ends_turn=True)
+    assert again == over
 
 
 def test_a_place_is_answered_by_a_message_there_or_a_change_anywhere_in_its_chat() -> None:

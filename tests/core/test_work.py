@@ -108,13 +108,17 @@ def test_pieces_in_order_make_the_text_and_repeated_ones_change_nothing(
 @pytest.mark.parametrize(
     ("pieces", "text"),
     [
-        ([shown(0, "a"), shown(2, "c")], "a…c"),
-        ([shown(3, "d"), shown(4, "e")], "…de"),
+        ([shown(0, "a"), shown(2, "c")], "a"),
+        ([shown(0, "a"), shown(2, "c"), shown(1, "b"), shown(3, "d")], "abcd"),
+        ([shown(1, "b"), shown(0, "a")], "ab"),
+        ([shown(0, "a"), *(shown(index, "c") for index in range(2, 11))], "a…" + "c" * 9),
+        ([shown(index, "d") for index in range(3, 12)], "…" + "d" * 9),
         ([shown(0, "a"), shown(0, "new", "m2"), shown(1, "er", "m2")], "newer"),
         ([shown(0, "x" * 20_000), shown(1, "y")], "x" * 16_000),
     ],
 )
-def test_the_newest_text_is_kept_with_its_gaps(pieces: list[TextShown], text: str) -> None:
+def test_the_newest_text_is_kept_in_order_and_with_its_gaps(pieces: list[TextShown], text: str) -> None:
+    """MUST: pieces of Claude's text that overtake each other are shown in their order."""
     words = after(*pieces).words
     assert words is not None
     assert words.text == text

@@ -67,7 +67,10 @@ async def test_two_servers_two_codes_two_terminals() -> None:
         said = await asyncio.gather(*(world.operator("access", "pair", code[0], code=None) for _ in sessions))
         assert sorted("paired as owner" in words for words in said) == [False, True]
         await world.shows(ann, "You are in, as owner")
+        await world.known(2)
         ann.say("who hears me?")
+        question = await world.shows(ann, "Which session is this for?")
+        ann.press(question.labels[1][0], question)
         await asyncio.wait(
             [asyncio.create_task(one.event("who hears me?")) for one in sessions], return_when=asyncio.FIRST_COMPLETED
         )

@@ -1,14 +1,21 @@
 """Several real sessions and one bot: who gets what, and what becomes of it when a session ends."""
 
-import asyncio
+from contextlib import suppress
 from pathlib import Path
 
-from telegram_channel.demo.session import ScriptedSession
+from telegram_channel.core.ids import ChatId, MessageId
+from telegram_channel.demo.session import ScriptedSession, SessionEnded
+from telegram_channel.ports import Store
 from tests.world import World
 
 
 def contents(session: ScriptedSession) -> list[str]:
     return [event.content for event in session.events()]
+
+
+async def _is_noted(store: Store, chat: str, message: str) -> bool:
+    """Whether it is known which session a message of the bot is from: that is noted beside the answer."""
+    return await store.routes.author(ChatId(chat), MessageId(message)) is not None
 
 
 async def test_a_chat_chooses_among_sessions_and_each_message_reaches_exactly_one() -> None:
@@ -32,7 +39,7 @@ async def test_a_chat_chooses_among_sessions_and_each_message_reaches_exactly_on
         answer = await shop.call("reply", chat_id=str(ann.chat.id), text="shop speaks")
         assert not answer.is_error
         said = await world.shows(ann, "shop speaks")
-        await asyncio.sleep(0.1)  # whose message it is, is noted beside the answer
+        await world.stored(lambda store: _is_noted(store, str(ann.chat.id), str(said.id)))
         ann.say("five", reply_to=said)
         await shop.event("five")
         ann.say("/use BL")
@@ -98,7 +105,7 @@ async def test_a_session_that_comes_back_under_its_id_gets_what_was_meant_for_it
         ann = await world.friend("Ann")
         await world.session(project="website")
         shop = await world.session(project="shop", session_id="shop-1", wait_polling=False)
-        await _are_known(world, 2)
+        await world.known(2)
         ann.say("/to shop one")
         await shop.event("one")
         await shop.kill()
@@ -115,13 +122,15 @@ async def test_two_processes_of_one_session_are_given_each_message_once() -> Non
         ann.say("one")
         await first.event("one")
         second = await world.session(project="shop", session_id="same", wait_polling=False)
-        await _are_known(world, 2)
-        await asyncio.sleep(1.2)  # the first may take a second to notice that it is replaced
-        ann.say("two")
-        await second.event("two")
-        assert "two" not in contents(first)
+        said: list[str] = []
+        while not contents(second):  # the first takes a second to notice that it is replaced
+            said.append(f"two {len(said)}")
+            ann.say(said[-1])
+            with suppress(SessionEnded):
+                await second.event(said[-1], timeout_s=0.5)
+            assert len(said) < 20
+        assert contents(first) + contents(second) == ["one", *said]
         await second.kill()
-        await asyncio.sleep(2.5)
         ann.say("three")
         await first.event("three")
 
@@ -133,7 +142,7 @@ async def test_sessions_are_told_apart_by_branch_and_by_number() -> None:
             _check_out(world.project(directory), branch)
             await world.session(wait_polling=directory == "a/shop", project=directory)
         await world.session(wait_polling=False, project="c/website")
-        await _are_known(world, 4)
+        await world.known(4)
         ann.say("/sessions")
         listed = await world.shows(ann, "4 sessions are running")
         labels = [label for row in listed.labels for label in row]
@@ -144,9 +153,3 @@ def _check_out(directory: Path, branch: str) -> None:
     if branch:
         (directory / ".git").mkdir()
         (directory / ".git" / "HEAD").write_text(f"ref: refs/heads/{branch}\n")
-
-
-async def _are_known(world: World, count: int) -> None:
-    async with world.store() as store, asyncio.timeout(15):
-        while len(await store.sessions.list()) < count:
-            await asyncio.sleep(0.02)

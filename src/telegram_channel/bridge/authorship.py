@@ -5,22 +5,12 @@ the answer path. When that is not written down in time, a reply goes where any m
 """
 
 import logging
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
+from telegram_channel.bridge.chat_view import ChatView
 from telegram_channel.bridge.courier import Courier
-from telegram_channel.core.ids import ChatId, FileRef, MessageId, PressId, SessionId, ThreadId
-from telegram_channel.core.outgoing import (
-    BotIdentity,
-    ButtonRows,
-    DownloadOutcome,
-    OutMessage,
-    PartlySent,
-    SendOutcome,
-    Sent,
-    TopicOutcome,
-)
-from telegram_channel.core.text import Body
+from telegram_channel.core.ids import ChatId, MessageId, SessionId
+from telegram_channel.core.outgoing import OutMessage, PartlySent, SendOutcome, Sent
 from telegram_channel.errors import StateError
 from telegram_channel.ports import Chat, Clock, Store
 
@@ -30,11 +20,11 @@ NOTED_AFTER_S = 0.02
 """What the answer itself has to store comes first; no person replies within this time."""
 
 
-class OwnChat:
+class OwnChat(ChatView):
     """`ports.Chat` in the name of one session."""
 
     def __init__(self, chat: Chat, store: Store, clock: Clock, courier: Courier, session: SessionId) -> None:
-        self._chat = chat
+        super().__init__(chat)
         self._store = store
         self._clock = clock
         self._courier = courier
@@ -57,44 +47,3 @@ class OwnChat:
             await self._store.routes.note_sent(self._session, chat, refs, at)
         except StateError as error:
             _log.warning("whose message that was is not known: %s", error.explained())
-
-    async def identity(self) -> BotIdentity:
-        return await self._chat.identity()
-
-    async def edit(
-        self, chat: ChatId, message: MessageId, body: Body | None, buttons: ButtonRows = ()
-    ) -> SendOutcome:
-        return await self._chat.edit(chat, message, body, buttons)
-
-    async def react(self, chat: ChatId, message: MessageId, emoji: str | None) -> SendOutcome:
-        return await self._chat.react(chat, message, emoji)
-
-    async def typing(self, chat: ChatId, thread: ThreadId | None = None) -> None:
-        await self._chat.typing(chat, thread)
-
-    async def draft(self, chat: ChatId, draft: int, body: Body, thread: ThreadId | None = None) -> None:
-        await self._chat.draft(chat, draft, body, thread)
-
-    async def answer_press(self, press: PressId, text: str = "", *, alert: bool = False) -> None:
-        await self._chat.answer_press(press, text, alert=alert)
-
-    async def download(self, file: FileRef, to: Path) -> DownloadOutcome:
-        return await self._chat.download(file, to)
-
-    async def has_topics(self, chat: ChatId) -> bool | None:
-        return await self._chat.has_topics(chat)
-
-    async def open_topic(self, chat: ChatId, name: str) -> TopicOutcome:
-        return await self._chat.open_topic(chat, name)
-
-    async def rename_topic(self, chat: ChatId, thread: ThreadId, name: str) -> SendOutcome:
-        return await self._chat.rename_topic(chat, thread, name)
-
-    async def close_topic(self, chat: ChatId, thread: ThreadId) -> SendOutcome:
-        return await self._chat.close_topic(chat, thread)
-
-    async def reopen_topic(self, chat: ChatId, thread: ThreadId) -> SendOutcome:
-        return await self._chat.reopen_topic(chat, thread)
-
-    async def announce_commands(self, commands: Mapping[str, str]) -> None:
-        await self._chat.announce_commands(commands)

@@ -53,6 +53,8 @@ class DeskNotice:
         `still_new` is asked last: False when it was said before, or does not hold any more.
         """
         if kind_of(call) == PERMISSION:
+            if await self._is_relayed():  # looked at before as well: it may be answered while we wait
+                return
             await self._clock.sleep(_CARD_WITHIN_S)
             if await self._is_relayed():
                 return

@@ -60,6 +60,8 @@ class Destinations:
         """
         before = self._belongs_to(entry, earlier, look, addressed)
         if before is not None and before.session is not None:
+            if not look.is_open(state, entry.inbound.place.sender, before.session):
+                return None  # it was closed to them since
             return replace(entry, session=before.session, why=before.why)
         match look.route(state, entry.inbound, addressed):
             case Directed(session=session, why=why) | Stranded(session=session, why=why):

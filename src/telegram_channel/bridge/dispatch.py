@@ -61,7 +61,6 @@ class Dispatch:
                 before = seen
                 seen = await feed.wait_for_change(seen, self.stranded.look_again_in_s())
         finally:
-            self._router.forget()
             self.questions.cancel()
             self.stranded.cancel()
 

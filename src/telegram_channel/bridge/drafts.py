@@ -6,6 +6,7 @@ of the turn on, or its end, nothing more is shown: what follows is no part of th
 
 import asyncio
 import math
+from collections.abc import Callable
 from zlib import crc32
 
 from telegram_channel.bridge.audience import ShowingRules, audience_of, news_or_after
@@ -18,13 +19,24 @@ from telegram_channel.ports import Chat, Clock, Store
 class Drafts:
     """The drafts of one turn in one place."""
 
-    def __init__(self, store: Store, chat: Chat, clock: Clock, rules: ShowingRules, where: Where, work: Work) -> None:
+    def __init__(
+        self,
+        store: Store,
+        chat: Chat,
+        clock: Clock,
+        rules: ShowingRules,
+        where: Where,
+        work: Work,
+        must_not_leave: Callable[[str], bool],
+    ) -> None:
+        """`must_not_leave`: whether a text holds what nobody in a chat may see."""
         self._store = store
         self._chat = chat
         self._clock = clock
         self._every_s = rules.draft_every_s
         self._where = where
         self._work = work
+        self._must_not_leave = must_not_leave
         self._news = asyncio.Event()
         self._shown: Words | None = None
         self._shown_at_s = -math.inf
@@ -44,6 +56,8 @@ class Drafts:
         """Show what is new if it is time; returns in how many seconds to look again, None: when there is news."""
         words = self._work.words
         if words is None or words == self._shown or not words.text.strip() or not self._is_awaited:
+            return None
+        if self._must_not_leave(words.text):
             return None
         wait_s = self._shown_at_s + self._every_s - self._clock.monotonic()
         if wait_s > 0:

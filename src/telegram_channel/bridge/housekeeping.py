@@ -86,6 +86,7 @@ class Housekeeping:
         forgotten = await self._store.inbox.prune(now - KEPT_FOR)
         forgotten += await self._store.prompts.prune(now - KEPT_FOR)
         forgotten += await self._store.orders.prune(now - KEPT_FOR)
+        await self._store.routes.prune(now - KEPT_FOR)
         await self._store.access.transact(lambda state: (prune(state, now), None, ()))
         for record in await self._store.sessions.list():
             if not self._is_alive(record):

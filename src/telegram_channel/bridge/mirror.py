@@ -1,8 +1,8 @@
 """At the end of a turn every place that asked in it and heard nothing gets Claude's final words, once.
 
 "Once" holds for every message: whatever fails or begins anew, a message is mirrored at most one time, even
-if that means not at all. A place that got a reply, an edit or a reaction needs no mirror; whatever else was
-read there in the same turn counts as answered by it.
+if that means not at all. A place that got a reply, an edit or a reaction needs no mirror; whatever else had
+been read there in the same turn by then counts as answered by it.
 """
 
 import logging
@@ -72,6 +72,14 @@ class Ledger:
             del self._asked[next(iter(self._asked))]
         return asking
 
+    def answered(self, turn: Turn) -> tuple[InboxEntry, ...]:
+        """What of a turn is answered already, told once; the rest waits on."""
+        asked = self._asked.pop(turn.number, ())
+        answered = tuple(entry for entry in asked if turn.has_answered(where_of(entry)))
+        if waiting := tuple(entry for entry in asked if entry not in answered):
+            self._asked[turn.number] = waiting
+        return answered
+
     def settle(self, turn: int) -> tuple[InboxEntry, ...]:
         """What a turn began with, told once."""
         return self._asked.pop(turn, ())
@@ -123,10 +131,21 @@ class Mirror:
         for where, entries in silent.items():
             self._ledger.claim(entries)
             self._post(self._tell(where, entries, ending))
-        chats = ending.turn.answered_chats | {where.chat for where in ending.turn.answered}
-        read = [entry for entry in await self._read(chats, ending.at) if ending.turn.has_answered(where_of(entry))]
-        answered = [entry for entry in asked if where_of(entry) not in silent]
-        await mark_answered(self._store, _each_once(answered, read))
+        await self._note_answered([entry for entry in asked if where_of(entry) not in silent], ending.turn, ending.at)
+
+    async def part(self, turn: Turn, at: datetime) -> None:
+        """Note what was answered in a turn up to the moment when more messages joined it.
+
+        Raises:
+            StateError: it is not noted, and typing may go on for a while.
+        """
+        await self._note_answered(self._ledger.answered(turn), turn, at)
+
+    async def _note_answered(self, asked: Sequence[InboxEntry], turn: Turn, at: datetime) -> None:
+        """Mark what was answered: of what was asked in a turn, and of whatever else was read by then."""
+        chats = turn.answered_chats | {where.chat for where in turn.answered}
+        read = [entry for entry in await self._read(chats, at) if turn.has_answered(where_of(entry))]
+        await mark_answered(self._store, _each_once(asked, read))
 
     async def _read(self, chats: Iterable[ChatId], before: datetime) -> list[InboxEntry]:
         """What this session was given of some chats up to a moment, and read, whatever showed that it did."""

@@ -1,7 +1,7 @@
 """A `/stop` for this session binds: from the moment it is heard of, every tool call of the session is refused.
 
 This is the obeying half, in the session's own process, wherever the order was taken. It stands in the store
-and, so that no call waits for a disk, in memory. It ends when another turn begins, or with `/resume`; until
+and, so that no call waits for a disk, in memory. It ends when somebody begins a turn, or with `/resume`; until
 then whatever a turn left behind (subagents, another hook that makes it go on) is refused as well. The chat
 is told what is known to be true: once when the stop is heard of, and once when it has taken effect.
 """
@@ -117,7 +117,8 @@ class Obedience:
     def heard(self, call: HookCall, turn: Turn) -> None:  # noqa: ARG002 - shape of a hook listener
         """Notice the end of a turn, and the beginning of the next, which ends the stop.
 
-        A stop whose answer is still owed binds the turn that begins before it is given.
+        A stop whose answer is still owed binds the turn that begins before it is given. A turn that begins by
+        itself, because a task in the background has ended, goes on with what was stopped: it ends no stop.
         """
         stop = self._stop
         if stop is None:
@@ -125,7 +126,7 @@ class Obedience:
         if isinstance(call, TurnEnded) or (isinstance(call, AttentionWanted) and kind_of(call) == IDLE):
             stop.turn_ended = True
             self._owed.set()
-        elif isinstance(call, PromptSubmitted) and stop.told:
+        elif isinstance(call, PromptSubmitted) and stop.told and not call.is_by_itself:
             self._finish(stop)
             self._report(stop)
 

@@ -2,8 +2,9 @@
 
 This is the receiving half, in the process that polls. It touches storage only and decides who may order;
 what a stop came to is said by the process that obeys it (see `obedience`). `/stop` and `/resume` concern the
-session that they name, or that a message from that place would go to; a pause holds all. A command that is
-taken again, because its batch could not be stored, changes nothing and is answered the same.
+session that they name, or that a message from that place would go to; a pause holds all, so it is for those to
+whom all sessions are open. A command that is taken again, because its batch could not be stored, changes nothing
+and is answered the same.
 """
 
 from dataclasses import dataclass, replace
@@ -11,9 +12,9 @@ from typing import Protocol
 
 from telegram_channel.bridge.router import Look
 from telegram_channel.core import order_words, session_words
-from telegram_channel.core.access import AccessState, Role
+from telegram_channel.core.access import AccessState, Role, may_reach
 from telegram_channel.core.commands import BotCommand, ParsedCommand, on_or_off
-from telegram_channel.core.ids import ChatId, MessageId, SessionId
+from telegram_channel.core.ids import ChatId, MessageId, SenderId, SessionId
 from telegram_channel.core.messages import ChatKind, InboundMessage
 from telegram_channel.core.orders import EVERY_SESSION, Order, OrderKind, is_same_order, standing_of
 from telegram_channel.core.routing import Barred, Directed, Member, NobodyThere, Stranded, Undecided
@@ -70,6 +71,8 @@ class Orders:
         match parsed.command:
             case BotCommand.STOP:
                 return await self._stop(message, parsed, look, state)
+            case BotCommand.PAUSE if not _reaches_all(state, message.place.sender):
+                return order_words.every_session(parsed.command)
             case BotCommand.PAUSE:
                 await self._give(replace(self._made(OrderKind.PAUSE, EVERY_SESSION, message), answered=True))
                 return order_words.paused()
@@ -117,12 +120,15 @@ class Orders:
                 pass  # a pause holds whoever comes next
             case Styled() as say:
                 return say
-        return order_words.resumed(await self._lift(message, session))
+        everywhere = _reaches_all(state, message.place.sender)
+        kept = None if everywhere else standing_of(OrderKind.PAUSE, await self._store.orders.standing(EVERY_SESSION))
+        return order_words.resumed(await self._lift(message, session, everywhere=everywhere), kept)
 
     async def _is_stopped(self, session: SessionId) -> bool:
         return standing_of(OrderKind.STOP, await self._store.orders.standing(session)) is not None
 
-    async def _lift(self, message: InboundMessage, session: SessionId | None) -> list[Order]:
+    async def _lift(self, message: InboundMessage, session: SessionId | None, *, everywhere: bool) -> list[Order]:
+        """`everywhere`: also what holds every session."""
         by, chat = message.place.sender, message.place.chat
         if self._resumed is None or self._resumed[:2] != (chat, message.message):
             self._resumed = (chat, message.message, {})
@@ -130,7 +136,8 @@ class Orders:
         if self._here is not None and self._here.session == session and (held := self._here.released()):
             lifted[OrderKind.STOP] = held  # it may never have been stored, when the disk is full
         of_session = ((OrderKind.STOP, session), (OrderKind.PAUSE, session)) if session else ()
-        for kind, whose in (*of_session, (OrderKind.PAUSE, EVERY_SESSION)):
+        of_all = ((OrderKind.PAUSE, EVERY_SESSION),) if everywhere else ()
+        for kind, whose in (*of_session, *of_all):
             order = await self._store.orders.lift(kind, whose, by, self._clock.now())
             if order is not None:
                 lifted[kind] = order
@@ -189,3 +196,8 @@ def concerned(
             return session_words.barred()
         case NobodyThere():
             return None
+
+
+def _reaches_all(state: AccessState, sender: SenderId) -> bool:
+    """Whether every session is open to this person, also one of which nothing is known."""
+    return may_reach(state, sender, "", "")

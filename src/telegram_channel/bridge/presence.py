@@ -1,16 +1,19 @@
 """Makes the process known to the others: registered while it lives, with a heartbeat, and gone on exit.
 
-With each beat it says anew which branch its project is on: people tell sessions by it.
+It looks twice a minute whether it is still listed, and which branch its project is on: people tell sessions by
+it. Written is only what has changed, and a beat now and then, because every process wakes up for it.
 """
 
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from telegram_channel.errors import StateError
 from telegram_channel.ports import Clock, SessionRecord, Store
 
-HEARTBEAT_S = 30.0
-"""Every process wakes up for every beat of every other one."""
+LOOK_EVERY_S = 30.0
+HEARTBEAT_S = 120.0
+"""Whether a process lives is asked of the system; the beat only says when that was known last."""
 _SOON_S = 1.0
 """After a beat that could not be stored: whoever is not listed is given no messages."""
 
@@ -32,15 +35,27 @@ class Presence:
         self._read_branch = read_branch
 
     async def run(self) -> None:
-        """Say again and again that the process is alive; each time in full, for the store may have been replaced.
-
-        The first time without another look at the branch: nobody shall wait for a disk to be listed.
-        """
+        """Say again and again that the process is alive, in full, for the store may have been replaced."""
+        beat_s = -math.inf
         while True:
-            registered = await self._register()
-            await self._clock.sleep(HEARTBEAT_S if registered else _SOON_S)
+            due = self._clock.monotonic() - beat_s >= HEARTBEAT_S
+            if due or not await self._is_listed():
+                if await self._register():
+                    beat_s = self._clock.monotonic()
+                else:
+                    await self._clock.sleep(_SOON_S)
+                    continue
+            await self._clock.sleep(LOOK_EVERY_S)
             if self._read_branch is not None:
                 self._record = replace(self._record, branch=await self._read_branch())
+
+    async def _is_listed(self) -> bool:
+        """Whether the others see this process as it is."""
+        try:
+            records = await self._store.sessions.list()
+        except StateError:
+            return False
+        return any(self._record == replace(one, last_seen_at=self._record.last_seen_at) for one in records)
 
     async def _register(self) -> bool:
         try:

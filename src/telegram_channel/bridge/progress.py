@@ -34,9 +34,14 @@ class Progress:
         rules: ShowingRules | None = None,
         *,
         turn: Callable[[], Turn] | None = None,
+        must_not_leave: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        """`turn`: how the turn stands, looked at now and then: not every answer or end of one comes with a hook."""
+        """`turn`: how the turn stands, looked at now and then: not every answer or end of one comes with a hook.
+
+        `must_not_leave`: whether Claude's text holds what nobody in a chat may see, or may be about to.
+        """
         self._turn = turn
+        self._must_not_leave = must_not_leave
         self._store = store
         self._chat = chat
         self._clock = clock
@@ -107,7 +112,7 @@ class Progress:
 
     def _accompanied(self, group: asyncio.TaskGroup, where: Where, work: Work) -> tuple[BoardMessage, Drafts]:
         board = BoardMessage(self._store, self._chat, self._clock, self._rules, where, work)
-        drafts = Drafts(self._store, self._chat, self._clock, self._rules, where, work)
+        drafts = Drafts(self._store, self._chat, self._clock, self._rules, where, work, self._must_not_leave)
         group.create_task(board.run())
         group.create_task(drafts.run())
         return board, drafts

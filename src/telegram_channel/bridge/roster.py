@@ -1,7 +1,8 @@
 """Who lives: the sessions that take messages and whose process runs, under the names that people call them by.
 
 Whether a process runs is asked of the system, which costs more than reading the list; so an answer is good
-for a second. That a process has ended stays true for ever.
+for a second. That a process has ended stays true until it is heard of again: the clock by which it was told may
+have been wrong.
 """
 
 from collections.abc import Callable, Sequence
@@ -56,7 +57,10 @@ class Roster:
         self._is_alive = is_alive
         self._own = own
         self._seen_alive_s: dict[_Process, float] = {}
-        self._ended: dict[_Process, None] = {}
+        self._ended: dict[_Process, datetime] = {}
+        """Who has ended, and when each had been heard of last."""
+        self._noticed_s: dict[_Process, float] = {}
+        """When it was noticed that they had (monotonic seconds)."""
         self._called: dict[SessionId, str] = {}
         """What sessions were called last: they are spoken of after their end."""
 
@@ -75,6 +79,19 @@ class Roster:
     async def members(self) -> tuple[Member, ...]:
         """The living sessions under their labels, oldest first."""
         return self.members_of(await self.living())
+
+    def recent_of(self, records: Sequence[SessionRecord], within_s: float) -> tuple[Member, ...]:
+        """Sessions of the list that ended less than `within_s` ago, as far as was noticed, and may come back."""
+        living = {one.session for one in self.living_of(records)}
+        now_s = self._clock.monotonic()
+        gone = {
+            one.session: one
+            for one in records
+            if one.receives
+            and one.session not in living
+            and now_s - self._noticed_s.get(_process(one), -within_s) < within_s
+        }
+        return tuple(Member(one.session, self.last_label(one.session, records), one.project) for one in gone.values())
 
     def members_of(self, living: Sequence[SessionRecord]) -> tuple[Member, ...]:
         """The same, of processes that are known to live."""
@@ -108,7 +125,7 @@ class Roster:
         process = _process(record)
         if self._own is not None and process == _process(self._own):
             return True
-        if process in self._ended:
+        if self._ended.get(process) == record.last_seen_at:
             return False
         now_s = self._clock.monotonic()
         seen_s = self._seen_alive_s.get(process)
@@ -119,8 +136,11 @@ class Roster:
             self._seen_alive_s[process] = now_s
             _limit(self._seen_alive_s)
             return True
-        self._ended[process] = None
+        self._ended.pop(process, None)
+        self._ended[process] = record.last_seen_at
         _limit(self._ended)
+        self._noticed_s[process] = now_s
+        _limit(self._noticed_s)
         return False
 
 

@@ -2,7 +2,7 @@
 
 Nothing is written here. A look grows old at once, so it is used for the batch it was made for and no longer;
 a choice that is made in the middle of a batch counts from there on. Sessions and topics change so rarely that
-whoever follows the store anyway keeps them at hand: with one session alone, no message waits for a look.
+whoever follows the store anyway keeps them at hand: as long as nothing has changed, they need not be read again.
 """
 
 import asyncio
@@ -23,15 +23,12 @@ from telegram_channel.core.messages import (
     ReactionChange,
 )
 from telegram_channel.core.routing import Member, Route, RoutingFacts, TopicBinding, route
-from telegram_channel.ports import Clock, SessionRecord, Store
+from telegram_channel.core.stranding import DEFAULT_RULES
+from telegram_channel.ports import SessionRecord, Store
 
 K = TypeVar("K")
 V = TypeVar("V")
 _Message = tuple[ChatId, MessageId]
-
-
-_GOOD_FOR_S = 5.0
-"""How long what is at hand is good without being refreshed: whoever follows the store does it more often."""
 
 
 @dataclass(slots=True)
@@ -43,6 +40,8 @@ class Look:
     living: tuple[SessionRecord, ...]
     members: tuple[Member, ...]
     """The living sessions that take messages, oldest first."""
+    recent: tuple[Member, ...] = ()
+    """Sessions that ended a moment ago and may come back."""
     bound: Mapping[tuple[ChatId, ThreadId], SessionId] = field(default_factory=dict)
     chosen: dict[ChatId, SessionId] = field(default_factory=dict)
     authors: Mapping[_Message, SessionId] = field(default_factory=dict)
@@ -57,6 +56,11 @@ class Look:
     def open_to(self, state: AccessState, sender: SenderId) -> tuple[Member, ...]:
         """The living sessions this person may write to."""
         return tuple(one for one in self.members if self.is_open(state, sender, one.session))
+
+    def named(self, state: AccessState, sender: SenderId) -> tuple[Member, ...]:
+        """The sessions this person may write to by name: also one that is being started again."""
+        recent = (one for one in self.recent if self.is_open(state, sender, one.session))
+        return (*self.open_to(state, sender), *recent)
 
     def is_open(self, state: AccessState, sender: SenderId, session: SessionId) -> bool:
         """Whether this person may write to a session, living or not."""
@@ -82,6 +86,7 @@ class Look:
             author=author,
             chosen=chosen,
             barred=frozenset(one for one in named if not self.is_open(state, sender, one)),
+            recent=frozenset(one.session for one in self.recent),
         )
 
     def _author(self, inbound: Deliverable) -> SessionId | None:
@@ -102,11 +107,12 @@ class Look:
 class Router:
     """Looks at sessions, topics, choices and authors."""
 
-    def __init__(self, store: Store, clock: Clock, roster: Roster) -> None:
+    def __init__(self, store: Store, roster: Roster, recent_s: float = DEFAULT_RULES.orphaned_after_s) -> None:
+        """`recent_s`: how long a session that ended is expected to come back."""
         self._store = store
-        self._clock = clock
         self._roster = roster
-        self._at_hand: _AtHand | None = None
+        self._recent_s = recent_s
+        self._at_hand: _Rare | None = None
 
     @property
     def roster(self) -> Roster:
@@ -114,17 +120,13 @@ class Router:
         return self._roster
 
     async def refresh(self) -> None:
-        """Keep sessions and topics at hand as they are now: to be called again after each change of the store.
+        """Have sessions and topics at hand as they are now: to be called after changes of the store.
 
         Raises:
             StateError: they are not at hand any more.
         """
         self._at_hand = None
         self._at_hand = await self._rare()
-
-    def forget(self) -> None:
-        """Nobody follows the store any more: ask it every time."""
-        self._at_hand = None
 
     async def look(self, updates: Iterable[Inbound]) -> Look:
         """Everything that says whom these are for.
@@ -137,19 +139,21 @@ class Router:
         answered = {(one.place.chat, message) for one in said if (message := _answered(one))}
         known = {(one.place.chat, one.message) for one in said if _is_about_a_message(one)}
         routes, inbox = self._store.routes, self._store.inbox
-        at_hand = self._fresh()
         # Together: each question alone would be one more wait for the store, before every message.
         rare, chosen, authors, originals = await asyncio.gather(
-            _at_once(at_hand) if at_hand else self._rare(),
-            _each(chats, routes.chosen) if at_hand is None or self._are_several(at_hand) else _at_once({}),
+            self._as_of_now(),
+            _each(chats, routes.chosen) if self._may_be_several() else _nothing(),
             _each(answered, lambda one: routes.author(*one)),
             _each(known, lambda one: inbox.find(*one)),
         )
         living = self._roster.living_of(rare.records)
+        if chosen is None:
+            chosen = await _each(chats, routes.chosen) if len(living) > 1 else {}
         return Look(
             records=rare.records,
             living=living,
             members=self._roster.members_of(living),
+            recent=self._roster.recent_of(rare.records, self._recent_s) if len(living) < len(rare.records) else (),
             bound=rare.bound,
             chosen=chosen,
             authors=authors,
@@ -158,28 +162,30 @@ class Router:
 
     async def records(self) -> tuple[SessionRecord, ...]:
         """Every process that is listed. Raises `StateError`."""
-        at_hand = self._fresh()
-        return at_hand.records if at_hand else await self._store.sessions.list()
+        return (await self._as_of_now()).records
 
-    def _fresh(self) -> "_AtHand | None":
+    async def _as_of_now(self) -> "_Rare":
+        """What is at hand, if nothing was changed since by any process; else it is read."""
         at_hand = self._at_hand
-        return at_hand if at_hand and self._clock.monotonic() - at_hand.since_s < _GOOD_FOR_S else None
+        if at_hand is not None and await self._store.wait_for_change(at_hand.version, 0) == at_hand.version:
+            return at_hand
+        return await self._rare()
 
-    def _are_several(self, rare: "_AtHand") -> bool:
-        """Whether a choice among them means anything."""
-        return len({one.session for one in self._roster.living_of(rare.records)}) > 1
+    def _may_be_several(self) -> bool:
+        """Whether a choice among sessions may mean anything."""
+        return self._at_hand is None or len(self._roster.living_of(self._at_hand.records)) > 1
 
-    async def _rare(self) -> "_AtHand":
-        since_s = self._clock.monotonic()
+    async def _rare(self) -> "_Rare":
+        version = await self._store.wait_for_change(-1, 0)  # first: what changes meanwhile makes it old
         records, bindings = await asyncio.gather(self._store.sessions.list(), self._store.routes.bindings())
-        return _AtHand(since_s, records, _bound(bindings))
+        return _Rare(version, records, _bound(bindings))
 
 
 @dataclass(frozen=True, slots=True)
-class _AtHand:
-    """What changes rarely."""
+class _Rare:
+    """What changes rarely, as of a version of the store."""
 
-    since_s: float
+    version: int
     records: tuple[SessionRecord, ...]
     bound: Mapping[tuple[ChatId, ThreadId], SessionId]
 
@@ -202,8 +208,8 @@ def _bound(bindings: Iterable[TopicBinding]) -> dict[tuple[ChatId, ThreadId], Se
     return {(one.chat, one.thread): one.session for one in bindings if one.session}
 
 
-async def _at_once(value: V) -> V:
-    return value
+async def _nothing() -> None:
+    return None
 
 
 async def _each(keys: Iterable[K], find: Callable[[K], Awaitable[V | None]]) -> dict[K, V]:

@@ -84,7 +84,7 @@ class SessionCommands:
 
     def readdressed(self, message: InboundMessage, rest: str, look: Look, state: AccessState) -> Readdressed | Said:
         """Take `/to NAME text`, which may be a caption: the message as its session gets it, or what to answer."""
-        members = look.open_to(state, message.place.sender)
+        members = look.named(state, message.place.sender)
         match addressed(members, rest):
             case Addressed(member=member, text=text) if text.strip() or message.attachment:
                 return Readdressed(replace(message, text=text), member.session)

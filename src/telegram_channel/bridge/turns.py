@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from telegram_channel.bridge.activity import Activity
@@ -40,6 +41,7 @@ from telegram_channel.core.turns import (
     Where,
     after,
     after_refusal,
+    asked_again,
     channel_messages,
     is_busy,
     joins,
@@ -54,6 +56,9 @@ _log = logging.getLogger(__name__)
 
 _MOST_EFFECTS = 200
 """What may wait while nothing runs the flows (no token, no disk): later than that it helps nobody."""
+
+_TELLING = 6
+"""So many characters of the token's secret part are no chance."""
 
 
 class HookListener(Protocol):
@@ -96,7 +101,15 @@ class _Waiting:
     turn: Turn
 
 
-_Effect = _Read | Ending | _Waiting
+@dataclass(frozen=True, slots=True)
+class _Joined:
+    """More messages were read in a turn in which these places had been answered."""
+
+    turn: Turn
+    at: datetime
+
+
+_Effect = _Read | Ending | _Waiting | _Joined
 
 
 class Turns:
@@ -215,6 +228,9 @@ class Turns:
         """
         joined = isinstance(call, PromptSubmitted) and joins(self._turn, call)
         self._turn = after(self._turn, call, self._clock.now())
+        if isinstance(call, PromptSubmitted) and joined and channel_messages(call.prompt):
+            self._push(_Joined(self._turn, self._clock.now()))
+            self._turn = asked_again(self._turn)
         effect = self._effect_of(call)
         if effect is not None:
             self._push(effect)
@@ -271,6 +287,8 @@ class Turns:
                             await self._read(effect, store, chat, courier)
                         case Ending():
                             await mirror.settle(self._as_of_now(effect))
+                        case _Joined():
+                            await mirror.part(effect.turn, effect.at)
                         case _Waiting():
                             still_new = self._once_while_it_lasts(effect)
                             courier.post(notice.tell(effect.call, still_new=still_new))
@@ -320,6 +338,11 @@ class Turns:
             return new
 
         return still_new
+
+    def may_hold_secret(self, text: str) -> bool:
+        """Whether the secret part of the token stands in a text that is still being written, or has begun to."""
+        begun = range(_TELLING, len(self._secret))
+        return self._holds_secret(text) or any(text.endswith(self._secret[:length]) for length in begun)
 
     def _holds_secret(self, text: str) -> bool:
         return bool(self._secret) and self._secret in text

@@ -111,8 +111,10 @@ class Verdicts:
         self._allowed.pop(prompt, None)
 
     def forget_allowed(self) -> None:
-        """The turn is over: no tool of it will end any more."""
-        self._allowed.clear()
+        """The turn is over: no tool of it will end any more, but what a subagent does in the background may."""
+        self._allowed = {
+            one: prompt for one, prompt in self._allowed.items() if prompt.details and prompt.details.agent
+        }
 
 
 def _answer(prompt: Prompt, verdict: Verdict) -> HookAnswer:

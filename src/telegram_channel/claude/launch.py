@@ -25,6 +25,8 @@ MOST_ANCESTORS = 16
 SAME_START_S = 5.0
 """Start times of one process may be read this far apart: they are derived from a clock that is adjusted."""
 
+_BOOTED_AT_S = psutil.boot_time() if psutil.LINUX else 0.0
+"""As it was when this process began: by this clock the others told when they had begun."""
 _LONGEST_LINE = 4_096
 """Characters of a line that git wrote: longer ones are none of its."""
 _OFF = ("", "0", "false", "no", "off")
@@ -143,6 +145,8 @@ def _branch_in(git: Path) -> str:
 
 
 def _first_line(path: Path) -> str:
+    if not path.is_file():  # a project may be somebody else's, and a pipe would never end
+        return ""
     with path.open(encoding="utf-8") as file:
         return file.readline(_LONGEST_LINE).strip()
 
@@ -161,10 +165,12 @@ def read_launch(random_session: str) -> Launch:
     )
 
 
-def is_alive(pid: int, started_at: datetime) -> bool:
-    """Whether the process that had this id and began at this time still runs.
+def is_alive(pid: int, seen_at: datetime) -> bool:
+    """Whether the process that had this id at this time still runs.
 
-    A process that took over the id is another one. What cannot be examined counts as alive.
+    A process that took over the id began later and is another one. What cannot be examined counts as alive. Of
+    the times that are known, the last one is the best: where the system's clock is set, processes seem to have
+    begun at another time than they once told.
     """
     try:
         began_at = _started_at(pid)
@@ -172,14 +178,17 @@ def is_alive(pid: int, started_at: datetime) -> bool:
         return False
     except (psutil.Error, OSError):
         return psutil.pid_exists(pid)
-    return (began_at - started_at).total_seconds() < SAME_START_S
+    return (began_at - seen_at).total_seconds() < SAME_START_S
 
 
 def _started_at(pid: int) -> datetime:
     process = psutil.Process(pid)
     if process.status() == psutil.STATUS_ZOMBIE:
         raise psutil.NoSuchProcess(pid)
-    return datetime.fromtimestamp(process.create_time(), UTC)
+    began_at_s = process.create_time()
+    if psutil.LINUX:  # told from the boot on: with every change of the clock the time of the boot is another
+        began_at_s -= psutil.boot_time() - _BOOTED_AT_S
+    return datetime.fromtimestamp(began_at_s, UTC)
 
 
 def _ancestors() -> list[list[str]]:

@@ -124,7 +124,7 @@ async def _hint(store: Store, only: Iterable[str]) -> None:
         return
     from telegram_channel.claude.launch import is_alive  # no other access command looks at processes
 
-    living = [one for one in await store.sessions.list() if is_alive(one.pid, one.started_at)]
+    living = [one for one in await store.sessions.list() if is_alive(one.pid, one.last_seen_at)]
     idle = [
         name
         for name in in_order(only)

@@ -209,7 +209,7 @@ def _blank() -> dict[str, Any]:
 async def _read(store: Store, settings: Settings, now: datetime, problem: str) -> dict[str, Any]:
     report = await store.health.latest()
     leased = lease_is_held(settings, store.bot)
-    living = [one for one in await store.sessions.list() if is_alive(one.pid, one.started_at)]
+    living = [one for one in await store.sessions.list() if is_alive(one.pid, one.last_seen_at)]
     lives = report is not None and _lives(report, now, leased=leased, blind=not living)
     signs = Signs(leased, report, lives, len(living), _held_up(settings, report if lives else None, now))
     state = BridgeState.UNCONFIGURED.value if store.bot == UNCLAIMED else state_of(signs)

@@ -46,6 +46,11 @@ class PromptSubmitted:
     turn: str = ""
     """The client's id of the turn; empty where it names none."""
 
+    @property
+    def is_by_itself(self) -> bool:
+        """Whether nobody asked: a task in the background has ended (seen: client 2.1.328)."""
+        return self.prompt.lstrip().startswith("<task-notification>")
+
 
 @dataclass(frozen=True, slots=True)
 class ToolStarting:

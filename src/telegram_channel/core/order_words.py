@@ -35,6 +35,16 @@ def not_in_charge(command: BotCommand) -> Styled:
     )
 
 
+def every_session(command: BotCommand) -> Styled:
+    """For an approver who is limited to certain sessions and tried to pause."""
+    return styled(
+        _slash(command),
+        " is about every session, and not every one is open to you. Nothing was changed. ",
+        _slash(BotCommand.STOP),
+        " stops one that is.",
+    )
+
+
 def old_order(command: BotCommand) -> Styled:
     """For an order that waited at Telegram while nobody polled."""
     return styled(
@@ -144,8 +154,8 @@ def held_back(pause: Order) -> Styled:
     )
 
 
-def resumed(lifted: Sequence[Order]) -> Styled:
-    """The answer to `/resume`: what was lifted, or that nothing was."""
+def resumed(lifted: Sequence[Order], kept: Order | None = None) -> Styled:
+    """The answer to `/resume`: what was lifted, or that nothing was; `kept`: a pause that is not theirs to lift."""
     stop = next((order for order in lifted if order.kind is OrderKind.STOP), None)
     pause = next((order for order in lifted if order.kind is OrderKind.PAUSE), None)
     said = []
@@ -155,6 +165,12 @@ def resumed(lifted: Sequence[Order]) -> Styled:
         said.append(
             f"The pause by {_name(pause.by_name)} is lifted: what was held back goes to Claude now, in order."
         )
+    if kept:
+        whose = _name(kept.by_name)
+        stands = f"The pause by {whose} is about every session, and not every one is open to you: it stands."
+        if not said:
+            return styled(stands)
+        said.append(stands)
     return styled("▶️ " + "\n".join(said) if said else "Nothing was stopped or paused, so there was nothing to lift.")
 
 

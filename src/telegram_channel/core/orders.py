@@ -59,11 +59,11 @@ def standing_of(kind: OrderKind, orders: Iterable[Order]) -> Order | None:
 
 
 def is_left_over(stop: Order, turn: Turn) -> bool:
-    """Whether a stop is about a turn that is over: it was answered, and another turn has begun since.
+    """Whether a stop is about a turn that is over: it was answered, and somebody has begun another since.
 
     One that nobody has answered yet is never left over: it binds whatever it meets.
     """
-    return stop.answered and turn.began_at is not None and stop.at < turn.began_at
+    return stop.answered and turn.wanted_at is not None and stop.at < turn.wanted_at
 
 
 def refusal(stop: Order) -> RefuseTool:

@@ -87,6 +87,8 @@ class RoutingFacts:
     """The chat's choice."""
     barred: frozenset[SessionId] = frozenset()
     """What is not open to this sender, living or not."""
+    recent: frozenset[SessionId] = frozenset()
+    """What has ended a moment ago and may be back in another: a restart keeps its name, its chats and its replies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ class Undecided:
 
 @dataclass(frozen=True, slots=True)
 class Stranded:
-    """It was meant for this session, which is not alive."""
+    """It is for this session, which is not alive."""
 
     session: SessionId
     why: Why
@@ -131,7 +133,9 @@ Route = Directed | Undecided | Stranded | Barred | NobodyThere
 def route(facts: RoutingFacts) -> Route:
     """Whom a message is for: the first that applies of `/to`, its topic, what it answers, the choice, the only one.
 
-    Whoever is meant by the first three and not alive strands it; a choice that is not alive is none.
+    Whoever is named or has the topic, and is not alive, strands it. A choice that is not alive is none, and a reply
+    to the words of a session that has ended means whoever is there now; both wait for a session that ended a moment
+    ago.
     """
     living = {one.session: one for one in facts.members if one.session not in facts.barred}
     meant = ((facts.addressed, Why.NAMED), (facts.bound, Why.TOPIC), (facts.author, Why.REPLY))
@@ -139,9 +143,15 @@ def route(facts: RoutingFacts) -> Route:
         if session:
             if session in facts.barred:
                 return Barred(session, why)
-            return Directed(session, why) if session in living else Stranded(session, why)
-    if facts.chosen in living:
-        return Directed(living[facts.chosen].session, Why.CHOSEN)
+            if session in living:
+                return Directed(session, why)
+            if why is not Why.REPLY or session in facts.recent:
+                return Stranded(session, why)
+    if facts.chosen and facts.chosen not in facts.barred:
+        if facts.chosen in living:
+            return Directed(facts.chosen, Why.CHOSEN)
+        if facts.chosen in facts.recent:
+            return Stranded(facts.chosen, Why.CHOSEN)
     match tuple(living.values()):
         case ():
             return NobodyThere()

@@ -19,6 +19,8 @@ MOST_INVOCATIONS = 600
 _DEEPEST = 10
 _MOST_VARIANTS = 8
 _MOST_FOLDERS = 6
+_LONGEST_FOLDER = 1_024
+"""Characters of a directory's name; many a `cd` would make one that takes seconds to look at."""
 _FURTHEST = 14
 """Where, at the latest, the command of a wrapper begins."""
 
@@ -129,6 +131,9 @@ class Reading:
         outputs: list[Results] = []
         redirection = ""
         for token in scan(text):
+            if self._left < 0:
+                self.incomplete = True
+                return (ANY,)
             if token.kind is Kind.OPERATOR:
                 piped = token.text in ("|", "|&")
                 inputs = (*inputs, *self._taken())
@@ -235,6 +240,10 @@ class Reading:
         for at, word in enumerate(arguments):
             if any(re.fullmatch(r"[-+]\w*c|/[ck]|-co\w*", one, re.IGNORECASE) for one in word):
                 following = arguments[at + 1 :]
+                self._left -= 4 * len(following)
+                if self._left < 0:
+                    self.incomplete = True
+                    return
                 for place, value in enumerate(following[1:]):
                     self.variables[str(place)] = value
                 self.variables["@"] = self.variables["*"] = joined(
@@ -300,7 +309,9 @@ class Reading:
         if head in ("cd", "pushd", "chdir", "set-location", "sl"):
             places = [one for word in arguments for one in word if not one.startswith("-")]
             new = [_below(folder, place) for place in places for folder in self.folders]
-            self.folders = tuple(dict.fromkeys((*new, *self.folders)))[:_MOST_FOLDERS]
+            short = [one for one in new if len(one) <= _LONGEST_FOLDER]
+            self.incomplete = self.incomplete or len(short) < len(new)
+            self.folders = tuple(dict.fromkeys((*short, *self.folders)))[:_MOST_FOLDERS]
         elif head == "alias" or head in _ASSIGNING:
             for found in (_ASSIGNMENT.fullmatch(one) for word in arguments for one in word):
                 if found and head == "alias":

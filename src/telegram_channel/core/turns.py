@@ -76,6 +76,8 @@ class Turn:
     """The client's own id of the turn; empty where it names none."""
     answered_chats: frozenset[ChatId] = frozenset()
     """Chats in which something was changed (an edit, a reaction), whatever the topic."""
+    wanted_at: datetime | None = None
+    """When somebody last began a turn: those that begin by themselves go on with what was wanted before."""
 
     def has_answered(self, where: Where) -> bool:
         """Whether anything reached this place in this turn, in whatever way."""
@@ -108,7 +110,9 @@ def after(turn: Turn, call: HookCall, now: datetime) -> Turn:
     heard = replace(turn, heard_at=now)
     match call:
         case PromptSubmitted(turn=own):
-            return heard if joins(turn, call) else replace(_next(turn, now), own=own)
+            if joins(turn, call):
+                return heard
+            return replace(_next(turn, now), own=own, wanted_at=turn.wanted_at if call.is_by_itself else now)
         case ToolStarting(call=tool):
             return _with_running(_at_work(heard, tool, now), tool)
         case ToolEnded(call=tool) | ToolDenied(call=tool):
@@ -132,15 +136,23 @@ def after_refusal(turn: Turn, call: ToolCall, now: datetime, *, ends_turn: bool)
     """The turn once a call that was about to start was refused by us: no end of the call will be told.
 
     Nor the end of the turn, where the refusal ends that as well; what a subagent may not do ends only itself.
+    Calls are often made together, and older clients go on: what is refused after the end begins no other turn.
     """
-    heard = _at_work(replace(turn, heard_at=now), call, now)
-    return _over(heard) if ends_turn and not call.agent else heard
+    heard = replace(turn, heard_at=now)
+    if ends_turn and not call.agent:
+        return _over(heard) if turn.in_flight else heard
+    return _at_work(heard, call, now)
 
 
 def with_asked(turn: Turn, asked: Sequence[Asked]) -> Turn:
     """The turn once it is known that it began with these messages."""
     new = tuple(one for one in dict.fromkeys(asked) if one not in turn.asked)
     return replace(turn, asked=turn.asked + new) if new else turn
+
+
+def asked_again(turn: Turn) -> Turn:
+    """The turn once more messages joined it: what was answered before answers none of them."""
+    return replace(turn, answered=frozenset(), answered_chats=frozenset())
 
 
 def with_answered(turn: Turn, where: Where, *, everywhere: bool = False) -> Turn:
@@ -166,7 +178,7 @@ def wants_somebody(call: AttentionWanted) -> bool:
 
 
 def _next(turn: Turn, now: datetime) -> Turn:
-    return Turn(turn.number + 1, in_flight=True, began_at=now, heard_at=now)
+    return Turn(turn.number + 1, in_flight=True, began_at=now, heard_at=now, wanted_at=turn.wanted_at)
 
 
 def _at_work(turn: Turn, call: ToolCall, now: datetime) -> Turn:

@@ -13,6 +13,12 @@ _MOST_CHARACTERS = 16_000
 """Of a longer text only the beginning is kept: more than any one message shows."""
 _GAP = "…"
 """Stands for pieces of a text that were never heard."""
+_MOST_EARLY = 8
+"""Pieces come one by one, and only those that are sent at the same moment overtake each other."""
+
+
+def _nothing() -> Mapping[int, str]:
+    return MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +29,22 @@ class Words:
     text: str = ""
     heard: int = 0
     """Pieces up to this index, exclusive, are in it or will never come."""
+    early: Mapping[int, str] = field(default_factory=_nothing)
+    """Pieces that have overtaken others, which they wait for."""
 
     def with_piece(self, piece: TextShown) -> "Words":
-        """The same with one more piece; one that was heard before, or of a text that is long enough, is ignored."""
-        if piece.index < self.heard or len(self.text) >= _MOST_CHARACTERS:
+        """The same with one more piece; one that was heard before, or of a text that is long enough, is ignored.
+
+        A piece waits for those before it, until so many wait that whatever is missing will never come.
+        """
+        if piece.index < self.heard or piece.index in self.early or len(self.text) >= _MOST_CHARACTERS:
             return self
-        gap = _GAP if piece.index > self.heard else ""
-        text = (self.text + gap + piece.delta)[:_MOST_CHARACTERS]
-        return Words(self.message, text, piece.index + 1)
+        early, text, heard = {**self.early, piece.index: piece.delta}, self.text, self.heard
+        if len(early) > _MOST_EARLY:
+            text, heard = text + _GAP, min(early)
+        while heard in early:
+            text, heard = text + early.pop(heard), heard + 1
+        return Words(self.message, text[:_MOST_CHARACTERS], heard, MappingProxyType(early))
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,8 +58,10 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Let go of everything; safe to call twice."""
-        await self._database.close()
-        await self.pace.close()
+        try:
+            await self._database.close()
+        finally:
+            await self.pace.close()
 
 
 async def open_store(location: str, bot: BotId, now: Callable[[], datetime]) -> Store:

@@ -110,13 +110,14 @@ class SqlitePace:
         return await self._run(job, write=False)
 
     async def close(self) -> None:
-        """Let go of the file; safe to call twice."""
+        """Let go of the file; safe to call twice. Whoever is cancelled meanwhile leaves the rest to the thread."""
         if self._closed:
             return
         self._closed = True
         if self._thread is not None:
-            await self._on_thread(self._disconnect)
+            last = self._on_thread(self._disconnect)
             self._jobs.put(None)
+            await asyncio.shield(last)
             self._thread.join()
 
     async def _run(self, job: _Job[T], *, write: bool = True) -> T:
@@ -127,7 +128,7 @@ class SqlitePace:
             self._thread.start()
         return await self._on_thread(lambda: self._perform(job, write))
 
-    async def _on_thread(self, work: Callable[[], T]) -> T:
+    def _on_thread(self, work: Callable[[], T]) -> asyncio.Future[T]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
 
@@ -143,7 +144,7 @@ class SqlitePace:
                 loop.call_soon_threadsafe(_tell, future, result, error)
 
         self._jobs.put(carry_out)
-        return await future
+        return future
 
     def _unusable(self, why: str) -> StateUnwritable:
         return StateUnwritable(f"{self._path} {why}.", "It may be deleted at any time; nothing is lost with it.")

@@ -139,7 +139,10 @@ class Database:
         return self._feed.version
 
     async def close(self) -> None:
-        """Finish what was begun, let go of the file and end the thread; safe to call twice."""
+        """Finish what was begun, let go of the file and end the thread; safe to call twice.
+
+        Whoever is cancelled meanwhile leaves the rest to the thread.
+        """
         if self._closed:
             return
         self._closed = True
@@ -147,11 +150,11 @@ class Database:
         if self._thread is None:
             return
         last = _Order(self._disconnect)
+        last.future.add_done_callback(lambda _done: self._listener.close())
         self._orders.put(last)
         self._orders.put(None)
-        await last.future
+        await asyncio.shield(last.future)
         self._thread.join()
-        self._listener.close()
 
     def _heard(self) -> None:
         """The bell rang. Without a watcher it is left as news, for the glance with which the next wait begins."""
@@ -184,7 +187,7 @@ class Database:
                 if order is None:
                     return
                 order.carry_out()
-            if not self._feed.is_watched:
+            if self._closed or not self._feed.is_watched:
                 continue
             if time.monotonic() >= next_look:
                 self._look_for_others()
