@@ -127,7 +127,7 @@ def test_status_tells_what_stands_and_how_long_the_turn_lasts() -> None:
     facts = replace(FACTS, standing=(replace(STOP, by_name="Ann"), replace(PAUSE, by_name="Bob")), working_s=61)
     assert notices.status_text(facts).plain().splitlines()[5:] == [
         "Claude is at work: for 61 s",
-        "Stop by Ann: it stands until a new turn begins or /resume",
+        "Stop by Ann: it stands until somebody begins a new turn or /resume",
         "Paused by Bob: new messages are held back until /resume",
     ]
 

@@ -70,7 +70,7 @@ def test_resume_says_what_it_lifted_or_that_it_was_nothing() -> None:
 
 def test_status_names_who_stopped_and_who_paused() -> None:
     stop, pause = order_words.standing_lines((STOP, PAUSE))
-    assert stop == "Stop by Ann: it stands until a new turn begins or /resume"
+    assert stop == "Stop by Ann: it stands until somebody begins a new turn or /resume"
     assert pause == "Paused by Bob: new messages are held back until /resume"
 
 

@@ -339,6 +339,27 @@ async def test_stop_says_the_truth_when_nothing_runs_and_resume_lifts_it() -> No
         assert refusal(await tool(session, "PreToolUse", "Read", {}, "toolu_2")) == ""
 
 
+async def test_stop_holds_what_a_turn_left_in_the_background() -> None:
+    """MUST: a stop that comes after a turn holds the tasks which that turn left running in the background."""
+    async with World() as world:
+        ann = await world.friend("Ann")
+        session = await world.session()
+        await session.hook("UserPromptSubmit", prompt="typed", prompt_id="p1")
+        tasks = [{"id": "a1", "status": "running"}, {"id": "a2", "status": "completed"}]
+        await session.hook("Stop", last_assistant_message="started", background_tasks=tasks)
+        ann.say("/stop")
+        await world.shows(ann, "what it left behind is held")
+        refused = await session.hook(
+            "PreToolUse", tool_name="Bash", tool_input=COMMAND, tool_use_id="toolu_1", agent_id="a1"
+        )
+        assert "Stopped from Telegram" in refusal(refused)
+        note = "<task-notification>a1 is done</task-notification>"
+        await session.hook("UserPromptSubmit", prompt=note, prompt_id="p2")
+        assert refusal(await tool(session, "PreToolUse", "Bash", COMMAND, "toolu_2"))
+        await session.hook("UserPromptSubmit", prompt="typed again", prompt_id="p3")
+        assert refusal(await tool(session, "PreToolUse", "Bash", COMMAND, "toolu_3")) == ""
+
+
 async def test_pause_holds_messages_back_and_resume_releases_them_in_order() -> None:
     """MUST: while paused, messages are kept and not given; /resume gives them in order."""
     async with World() as world:

@@ -241,6 +241,7 @@ class Obedience:
             running=still_running(turn, (one for one in prompts if one is not None)),
             denied=denied,
             refused=stop.has_effect or stop.again,
+            left_behind=turn.left_behind > 0,
             waiting=len(on_the_way),
         )
 

@@ -134,7 +134,21 @@ def _asked(arguments: Mapping[str, Any]) -> PermissionAsked:
 
 
 def _ended(arguments: Mapping[str, Any]) -> TurnEnded:
-    return TurnEnded(_text(arguments, "last_assistant_message"), _flag(arguments, "stop_hook_active"))
+    return TurnEnded(
+        _text(arguments, "last_assistant_message"),
+        _flag(arguments, "stop_hook_active"),
+        _running(_text(arguments, "background_tasks")),
+    )
+
+
+def _running(tasks: str) -> int:
+    """How many of the client's background tasks are running; older clients name none."""
+    try:
+        listed = json.loads(tasks)
+    except (ValueError, RecursionError):
+        return 0
+    found = listed if isinstance(listed, list) else []
+    return sum(1 for one in found if isinstance(one, dict) and one.get("status") == "running")
 
 
 def _shown(arguments: Mapping[str, Any]) -> TextShown:

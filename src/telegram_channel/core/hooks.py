@@ -90,6 +90,8 @@ class TurnEnded:
     """Claude's final text, in Markdown."""
     again: bool = False
     """Whether some hook has already made this turn go on after its end."""
+    left_behind: int = 0
+    """How many of its tasks still run in the background, as far as the client says."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,7 @@ def help_text(role: Role) -> Styled:
     orders = (
         (
             _code("/stop"),
-            " holds Claude: no further tool call until a new turn begins.\n",
+            " holds Claude: no further tool call until somebody begins a new turn.\n",
             _code("/pause"),
             " holds new messages back, ",
             _code("/resume"),

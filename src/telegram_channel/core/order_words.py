@@ -80,7 +80,7 @@ def stop_answer(facts: StopFacts) -> Styled:
 
 
 def _stop_head(facts: StopFacts) -> tuple[str | Span, ...]:
-    until = (" until a new turn begins or ", _RESUME, ".")
+    until = (" until somebody begins a new turn or ", _RESUME, ".")
     if not facts.hooks:
         return (
             "⚠️ I cannot stop it from here: nothing has been heard from this session's hooks, so I see no turn and "
@@ -179,7 +179,7 @@ def standing_lines(orders: Sequence[Order]) -> list[str]:
     return [
         f"Paused by {_name(order.by_name)}: new messages are held back until /resume"
         if order.kind is OrderKind.PAUSE
-        else f"Stop by {_name(order.by_name)}: it stands until a new turn begins or /resume"
+        else f"Stop by {_name(order.by_name)}: it stands until somebody begins a new turn or /resume"
         for order in orders
     ]
 

@@ -89,13 +89,15 @@ class StopFacts:
     """Open permission requests that were denied because of the stop."""
     refused: bool = False
     """Whether this stop, or the one it repeats, has already refused a call, seen the turn end, or held something."""
+    left_behind: bool = False
+    """Whether the turn that was last left tasks running in the background."""
     waiting: int = 0
     """Messages that have not reached the session's model yet, and may begin another turn."""
 
     @property
     def nothing_to_stop(self) -> bool:
         """Whether it is certain that nothing was going on."""
-        return self.hooks and not (self.in_flight or self.running or self.denied or self.refused)
+        return self.hooks and not (self.in_flight or self.running or self.denied or self.refused or self.left_behind)
 
 
 def still_running(turn: Turn, denied: Iterable[Prompt]) -> tuple[str, ...]:

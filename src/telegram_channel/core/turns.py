@@ -72,6 +72,8 @@ class Turn:
     """Where something was sent to in this turn."""
     running: Mapping[str, ToolCall] = field(default_factory=_nothing_runs)
     """Tool calls that have started and not ended, by their `use`."""
+    left_behind: int = 0
+    """Tasks that were still running in the background when it ended."""
     own: str = ""
     """The client's own id of the turn; empty where it names none."""
     answered_chats: frozenset[ChatId] = frozenset()
@@ -117,8 +119,8 @@ def after(turn: Turn, call: HookCall, now: datetime) -> Turn:
             return _with_running(_at_work(heard, tool, now), tool)
         case ToolEnded(call=tool) | ToolDenied(call=tool):
             return _without_running(heard, tool)
-        case TurnEnded():
-            return _over(heard)
+        case TurnEnded(left_behind=left_behind):
+            return replace(_over(heard), left_behind=left_behind)
         case AttentionWanted():
             return _over(heard) if kind_of(call) == IDLE else heard
         case PermissionAsked() | TextShown():
