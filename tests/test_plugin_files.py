@@ -159,7 +159,7 @@ def hook(event: str) -> dict[str, Any]:
 
 
 def test_there_is_one_hook_for_each_event_that_the_server_understands() -> None:
-    """MUST: The plugin's hooks and what the server understands are the same."""
+    """MUST K10: The plugin's hooks and what the server understands are the same."""
     assert set(HOOKS) == set(EVENTS)
     for event in EVENTS:
         one = hook(event)
@@ -196,7 +196,7 @@ def test_a_permission_hook_hands_over_the_whole_input_and_the_choices_of_the_ter
 
 
 def test_no_hook_hands_over_what_a_tool_returned() -> None:
-    """MUST: What a tool returned is never handed to the server: it may be huge, and is none of its business."""
+    """MUST K11: What a tool returned is never handed to the server: it may be huge, and is none of its business."""
     assert "tool_response" not in json.dumps(HOOKS)
 
 

@@ -76,7 +76,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 @pytest.mark.parametrize("how", ["nothing is there", "an empty directory is there"])
 def test_a_project_makes_no_profile(machine: Machine, how: str) -> None:
-    """MUST: a project's file makes no profile; one the operator has not made is an error that says how to make it."""
+    """MUST F65: a project's file makes no profile; one the operator has not made is an error that says how to make it."""
     if how == "an empty directory is there":
         (machine.base / "profiles" / "work").mkdir(parents=True)
     machine.keep("default", STORED)
@@ -103,7 +103,7 @@ def test_a_project_makes_no_profile(machine: Machine, how: str) -> None:
     ],
 )
 def test_a_project_sets_nothing_but_the_profile(machine: Machine, line: str) -> None:
-    """MUST: a project's file holds the name of a profile and nothing else; another key is an error."""
+    """MUST F66: a project's file holds the name of a profile and nothing else; another key is an error."""
     machine.keep("default", STORED)
     machine.keep("work", WORK)
     machine.choose_in_project(f'profile = "work"\n{line}\n')
@@ -130,7 +130,7 @@ def test_a_project_sets_nothing_but_the_profile(machine: Machine, line: str) -> 
     ],
 )
 def test_a_wrong_file_of_a_project_never_means_the_default(machine: Machine, text: str) -> None:
-    """MUST: whatever is wrong with a project's file is an error, and never the default profile instead."""
+    """MUST F67: whatever is wrong with a project's file is an error, and never the default profile instead."""
     machine.keep("default", STORED)
     machine.keep("work", WORK)
     file = machine.choose_in_project(text)
@@ -173,7 +173,7 @@ NO_NAMES = ["-", "_x", "-x", "Work", "a b", "a/b", "..", ".", "a.b", "x" * 33, "
 
 @pytest.mark.parametrize("name", [*NO_NAMES, "", " ", "work\n", "a\0"])
 def test_anything_else_is_no_name(machine: Machine, name: str) -> None:
-    """MUST: a profile's name is `[a-z0-9][a-z0-9_-]{0,31}`, and anything else is an error."""
+    """MUST F68: a profile's name is `[a-z0-9][a-z0-9_-]{0,31}`, and anything else is an error."""
     with pytest.raises(ConfigurationError) as caught:
         choose_profile(name, may_be_new=True)
     assert "--profile" in str(caught.value)
@@ -220,7 +220,7 @@ def test_no_name_leads_out_of_the_directory_of_profiles(name: str) -> None:
 def test_the_command_line_comes_first_then_the_environment_then_the_project(
     machine: Machine, asked: str | None, inherited: str, project: str | None, chosen: str, named_by: str
 ) -> None:
-    """MUST: --profile comes before TELEGRAM_PROFILE, that before the project's file, and that before the default."""
+    """MUST F69: --profile comes before TELEGRAM_PROFILE, that before the project's file, and that before the default."""
     machine.keep("work", WORK)
     machine.keep("home", HOME)
     machine.set(TELEGRAM_PROFILE=inherited)
@@ -233,7 +233,7 @@ def test_the_command_line_comes_first_then_the_environment_then_the_project(
 
 
 def test_the_directory_of_a_named_profile_is_below_that_of_the_default(machine: Machine) -> None:
-    """MUST: a profile's state is kept in `<base>/profiles/NAME`, that of the default in the base directory."""
+    """MUST F70: a profile's state is kept in `<base>/profiles/NAME`, that of the default in the base directory."""
     machine.keep("work", WORK)
     for name, directory in (("default", machine.base), ("work", machine.base / "profiles" / "work")):
         settings = Settings.load(choose_profile(name))
@@ -284,7 +284,7 @@ def test_those_that_are_there_are_listed_and_nothing_else_is(machine: Machine) -
 def test_the_file_is_looked_for_up_to_the_repository_or_the_home_directory(
     machine: Machine, by: str, file_in: str, git_in: str | None, found: bool
 ) -> None:
-    """MUST: the project's file is looked for up to `.git` or home, the same way for the server and for commands."""
+    """MUST F71: the project's file is looked for up to `.git` or home, the same way for the server and for commands."""
     here = machine.project / "deep" / "er"
     here.mkdir(parents=True)
     if git_in is not None:
@@ -345,7 +345,7 @@ def test_outside_of_home_and_of_any_repository_only_the_project_directory_counts
 def test_a_token_counts_for_the_profile_it_belongs_to(
     machine: Machine, asked: str | None, named: str, in_project: str, inherited: str, option: str, bot: str | None
 ) -> None:
-    """MUST: a token in the environment or the plugin's option is never used for a profile it was not set for."""
+    """MUST F72: a token in the environment or the plugin's option is never used for a profile it was not set for."""
     machine.keep("default", STORED)
     machine.keep("work", WORK)
     machine.keep("home", HOME)

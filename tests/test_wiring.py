@@ -25,7 +25,7 @@ def names_of_threads() -> set[str]:
 
 
 async def test_a_state_that_breaks_while_it_is_used_leaves_no_thread_behind(tmp_path: Path) -> None:
-    """MUST: a process that cannot say that it leaves lets go of its store all the same."""
+    """MUST O25: a process that cannot say that it leaves lets go of its store all the same."""
     clock, session = SystemClock(), RecordingSession(SESSION)
     activity = Activity(clock)
     turns = Turns(clock, SESSION, activity, Guard(str(tmp_path), str(tmp_path), str(tmp_path)))

@@ -229,7 +229,7 @@ async def test_making_a_limited_person_an_owner_lifts_the_limit(store: MemorySto
 
 
 async def test_a_limited_invitation_limits_whoever_takes_it_and_never_makes_an_owner(store: MemoryStore) -> None:
-    """MUST: whoever takes a limited invitation is limited from the first moment, and is no owner."""
+    """MUST A28: whoever takes a limited invitation is limited from the first moment, and is no owner."""
     with pytest.raises(AccessError, match="the first one in is the owner"):
         await admin.invite(store.access, Role.SENDER, entropy(), NOON, only=["shop"])
     await admin.allow(store.access, BOB, NOON, Role.OWNER)

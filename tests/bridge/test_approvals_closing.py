@@ -56,7 +56,7 @@ class TestElsewhere:
     async def test_a_tool_or_turn_that_is_over_closes_the_card(
         self, office: Office, heard: HookCall, with_hook: bool
     ) -> None:
-        """MUST: when the tool ran, was denied or the turn ended without us, every copy says so, without buttons."""
+        """MUST V30: when the tool ran, was denied or the turn ended without us, every copy says so, without buttons."""
         await office.ask()
         async with waits(office, HOOK if with_hook else PermissionAsked(ToolCall("Read", "{}"))) as call:
             hear(office, heard)
@@ -128,7 +128,7 @@ class TestElsewhere:
         assert await self.closed(office, "fghij")
 
     async def test_what_a_subagent_was_allowed_closes_no_twin_after_the_turn(self, office: Office) -> None:
-        """MUST: a tool that was allowed from the chat and ends after the turn closes nobody else's card."""
+        """MUST V31: a tool that was allowed from the chat and ends after the turn closes nobody else's card."""
         call = ToolCall("Bash", CALL.input, agent="agent-7")
         async with waits(office, PermissionAsked(call)):
             await office.ask()
@@ -173,7 +173,7 @@ class TestElsewhere:
         assert not await self.closed(office)
 
     async def test_a_withdrawn_hook_closes_its_card(self, office: Office) -> None:
-        """MUST: a hook that the client withdraws closes its card as answered in the terminal."""
+        """MUST V32: a hook that the client withdraws closes its card as answered in the terminal."""
         async with waits(office) as call:
             await office.ask()
             call.cancel()
@@ -238,7 +238,7 @@ class TestStop:
     """`/stop` denies what is open, by the same check as any answer."""
 
     async def test_everything_open_of_the_session_is_denied(self, office: Office) -> None:
-        """MUST: /stop denies every open card of its session."""
+        """MUST V33: /stop denies every open card of its session."""
         other = Office(office.database, "session-2", office.clock)
         await other.approvals.asked(PermissionRequest("kmnop", "Bash", "", "{}"))
         async with waits(office) as call:

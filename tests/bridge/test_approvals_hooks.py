@@ -84,7 +84,7 @@ class TestBelonging:
             assert "perm:s0" in str(office.chat.sent[0].buttons)
 
     async def test_a_hook_that_comes_after_the_card_changes_every_copy(self) -> None:
-        """MUST: a permission hook that belongs to a sent card adds the whole input and the choices to every copy."""
+        """MUST V34: a permission hook that belongs to a sent card adds the whole input and the choices to every copy."""
         whole = "echo " + "x" * 5000
         preview = {"command": f"{whole[:1000]}⋯ {len(whole) - 2000} code points elided ⋯{whole[-1000:]}"}
         office = await seen_office().open()
@@ -159,7 +159,7 @@ class TestBelonging:
         assert office.chat.edits == []
 
     async def test_a_hook_without_a_request_is_answered_at_the_end_of_the_window(self, office: Office) -> None:
-        """MUST: no card is made from a hook alone, and its call is answered when no request comes in time."""
+        """MUST V35: no card is made from a hook alone, and its call is answered when no request comes in time."""
         async with waits(office) as call:
             await office.clock.advance(1.9)
             assert not call.done()
@@ -282,7 +282,7 @@ class TestRoads:
         assert office.session.verdicts == [("abcde", behavior)]
 
     async def test_an_answer_with_a_further_choice_goes_through_the_hook_alone(self, office: Office) -> None:
-        """MUST: an answer that needs the hook goes through it, and no verdict is sent besides."""
+        """MUST V36: an answer that needs the hook goes through it, and no verdict is sent besides."""
         async with waits(office) as call:
             await office.ask()
             assert await office.press(ANN, ALWAYS_1) == "Allowed."
@@ -296,7 +296,7 @@ class TestRoads:
         assert prompt.cards_closed
 
     async def test_a_reply_to_the_card_denies_with_a_reason(self, office: Office) -> None:
-        """MUST: an approver's reply to an open card denies with that text as the reason."""
+        """MUST I30: an approver's reply to an open card denies with that text as the reason."""
         async with waits(office) as call:
             await office.ask()
             said = await office.reply(BOB, "  use the staging host\n", "502")
@@ -343,7 +343,7 @@ class TestRoads:
         assert (await office.prompt()).is_open
 
     async def test_a_choice_after_the_deadline_is_a_plain_yes_and_the_chat_is_told(self, office: Office) -> None:
-        """MUST: what cannot be passed on any more is told as the plain answer, and its giver learns that."""
+        """MUST V37: what cannot be passed on any more is told as the plain answer, and its giver learns that."""
         async with waits(office) as call:
             await office.ask()
             await office.clock.advance(3501)
@@ -367,7 +367,7 @@ class TestRoads:
         assert len([text for text in office.chat.texts(BOB) if text.startswith("⚠️")]) == 1
 
     async def test_the_hook_never_outlives_its_deadline(self) -> None:
-        """MUST: a permission hook is answered by its deadline, whatever happens."""
+        """MUST V38: a permission hook is answered by its deadline, whatever happens."""
         office = await Office(rules=ApprovalRules(hook_deadline_s=60)).open()
         async with waits(office) as call:
             await office.clock.advance(1)
@@ -428,7 +428,7 @@ class TestReplies:
         assert (await office.prompt()).is_open
 
     async def test_a_reply_to_a_closed_card_is_a_message(self, office: Office) -> None:
-        """MUST: a reply to a card that is closed is an ordinary message."""
+        """MUST V39: a reply to a card that is closed is an ordinary message."""
         await office.ask()
         await office.press(ANN, ALLOW)
         assert await office.reply(ANN, "thanks, and now the tests", "501") is None

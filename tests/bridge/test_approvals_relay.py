@@ -56,7 +56,7 @@ class TestRelayByHook:
             assert await given(call) == GrantPermission()
 
     async def test_the_channels_request_is_ignored_so_that_nothing_appears_twice(self) -> None:
-        """MUST: with the hook as relay, the channel's own request makes no second card."""
+        """MUST V40: with the hook as relay, the channel's own request makes no second card."""
         office = await self.office()
         async with waits(office):
             await office.ask()
@@ -111,7 +111,7 @@ class TestRelayByHook:
 
 
 async def test_with_the_relay_off_nothing_is_asked() -> None:
-    """MUST: with permission_relay = off no permission prompt reaches the chat."""
+    """MUST V41: with permission_relay = off no permission prompt reaches the chat."""
     office = await Office(relay="off").open()
     await office.ask()
     async with waits(office) as call:
@@ -164,7 +164,7 @@ def places(tmp_path: Path) -> Places:
 def test_only_what_may_leave_this_machine_is_put_on_a_card(
     tmp_path: Path, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """MUST: the content of state and credential files is never put on a card."""
+    """MUST V42: the content of state and credential files is never put on a card."""
     read = reader(places)
     (tmp_path / "a.txt").write_text("größer\n", "utf-8")
     assert read(str(tmp_path / "a.txt")) == "größer\n"

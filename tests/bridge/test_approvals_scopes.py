@@ -64,7 +64,7 @@ async def ends(asking: Office, taking: Office) -> None:
 async def test_a_card_goes_to_the_approvers_of_the_session_that_asks(
     only: tuple[str, ...], expected: list[str]
 ) -> None:
-    """MUST: permission cards go to the approvers of the session that asks, and to nobody else."""
+    """MUST F94: permission cards go to the approvers of the session that asks, and to nobody else."""
     office = await opened(Office(), *only)
     await office.ask()
     assert sorted(office.cards()) == expected
@@ -81,7 +81,7 @@ async def test_what_the_process_says_of_itself_in_the_list_counts(only: str, car
 
 
 async def test_the_answer_of_another_sessions_approver_does_not_count() -> None:
-    """MUST: an answer to a permission prompt counts only from an approver of the session that asked."""
+    """MUST F95: an answer to a permission prompt counts only from an approver of the session that asked."""
     office = await opened(Office(), "blog")
     await office.ask()
     for data in (ALLOW, DENY):
@@ -112,7 +112,7 @@ async def test_an_approver_of_the_session_answers_in_whichever_process(only: tup
 
 
 async def test_the_project_of_the_process_that_takes_the_answer_is_not_what_counts() -> None:
-    """MUST: an answer to a permission prompt counts only from an approver of the session that asked."""
+    """MUST F95: an answer to a permission prompt counts only from an approver of the session that asked."""
     asking, taking = await two_processes("blog")
     await asking.ask()
     assert asking.cards() == [ANN]
@@ -123,7 +123,7 @@ async def test_the_project_of_the_process_that_takes_the_answer_is_not_what_coun
 
 @pytest.mark.parametrize("how", ["left", "killed", "restarted"])
 async def test_of_a_session_that_is_gone_a_limited_approver_may_deny_and_not_allow(how: str) -> None:
-    """MUST: only who approves everywhere allows what a session that is gone asked; holders of its card may deny."""
+    """MUST F96: only who approves everywhere allows what a session that is gone asked; holders of its card may deny."""
     asking, taking = await two_processes("shop")
     await asking.ask()
     assert sorted(asking.cards()) == [ANN, BOB]

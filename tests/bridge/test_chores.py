@@ -160,7 +160,7 @@ async def given(store: MemoryStore, clock: ManualClock, session: str, *, state: 
 
 @pytest.mark.parametrize(("session", "shown"), [("me", 1), ("a dead one", 0)])
 async def test_typing_is_shown_for_what_this_session_was_given(session: str, shown: int) -> None:
-    """MUST: typing is shown only for messages that the running session was given."""
+    """MUST D25: typing is shown only for messages that the running session was given."""
     clock, chat = ManualClock(), RecordingChat()
     store = fresh_store(clock)
     await keep(store, clock, message("work", 1))
@@ -281,7 +281,7 @@ async def test_answered_messages_are_forgotten_after_a_week_and_no_sooner() -> N
 
 
 async def test_whose_message_that_was_is_forgotten_after_a_week_and_no_sooner() -> None:
-    """MUST: what is remembered of each message that was sent is forgotten again: the store does not grow for ever."""
+    """MUST D26: what is remembered of each message that was sent is forgotten again: the store does not grow for ever."""
     clock, chat = ManualClock(), RecordingChat()
     store = fresh_store(clock)
     wrote, where, sent = SessionId("shop"), ChatId(ANN), message("", 5).message

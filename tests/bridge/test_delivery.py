@@ -119,7 +119,7 @@ async def test_a_new_process_gives_again_what_was_not_proven() -> None:
 
 
 async def test_each_process_delivers_what_is_for_its_own_session_and_nothing_else() -> None:
-    """MUST: a message reaches the session it is for, and no other."""
+    """MUST D23: a message reaches the session it is for, and no other."""
     database = MemoryDatabase()
     here, there = world(database), world(database, "session-2")
     nobody = entry(message("for nobody yet", 90), 90, entry=EntryId(0))
@@ -136,7 +136,7 @@ async def test_each_process_delivers_what_is_for_its_own_session_and_nothing_els
 
 
 async def test_what_another_session_did_not_read_is_its_own_business() -> None:
-    """MUST: a process neither repeats nor gives up what another session was given."""
+    """MUST D24: a process neither repeats nor gives up what another session was given."""
     database = MemoryDatabase()
     gone, here = world(database, "session-2"), world(database)
     await gone.receive("for another")

@@ -54,7 +54,7 @@ async def receive_from(here: World, sender: str, text: str, number: int) -> None
 
 @pytest.mark.parametrize("session", [EVERY_SESSION, SESSION])
 async def test_a_pause_holds_back_and_its_end_releases_everything_in_order(session: SessionId) -> None:
-    """MUST: while a pause stands nothing is given to the session; afterwards everything is, in order."""
+    """MUST B16: while a pause stands nothing is given to the session; afterwards everything is, in order."""
     here = world()
     async with running(here.delivery.run()):
         await here.receive("before")
@@ -80,7 +80,7 @@ async def test_the_pause_of_another_session_holds_nothing_back() -> None:
 
 
 async def test_nothing_is_given_again_while_paused_and_held_messages_are_not_overdue() -> None:
-    """MUST: while a pause stands nothing is given to the session; afterwards everything is, in order."""
+    """MUST B16: while a pause stands nothing is given to the session; afterwards everything is, in order."""
     here = world()
     async with running(here.delivery.run()):
         await here.receive("given before")
@@ -105,7 +105,7 @@ async def test_nothing_is_given_again_while_paused_and_held_messages_are_not_ove
 
 
 async def test_each_chat_is_told_once_per_pause() -> None:
-    """MUST: each chat is told once per pause that its messages are held back."""
+    """MUST B17: each chat is told once per pause that its messages are held back."""
     here = world()
     let_in(here, "1001", "1003")
     async with running(here.delivery.run()):

@@ -20,7 +20,7 @@ SHOP, WEB = SessionId("shop"), SessionId("website")
 
 
 async def test_with_several_sessions_and_none_chosen_the_bot_asks_once_and_what_waits_follows_the_answer() -> None:
-    """MUST: with several sessions and none chosen, the chat is asked once, and what waits follows the answer."""
+    """MUST F27: with several sessions and none chosen, the chat is asked once, and what waits follows the answer."""
     house = await House().open("shop", "website")
     first = await house.say("one")
     await house.say("two")
@@ -63,7 +63,7 @@ async def test_a_question_is_not_asked_again_by_whoever_polls_next() -> None:
 
 
 async def test_the_buttons_follow_the_sessions_and_the_only_one_left_needs_no_answer() -> None:
-    """MUST: when one session alone is left, what waits goes to it."""
+    """MUST F28: when one session alone is left, what waits goes to it."""
     house = await House().open("shop", "website")
     await house.say("one")
     await house.begins("blog")
@@ -78,7 +78,7 @@ async def test_the_buttons_follow_the_sessions_and_the_only_one_left_needs_no_an
 
 
 async def test_a_button_of_a_session_that_has_ended_says_so_and_shows_the_living() -> None:
-    """MUST: a stale button is answered with the truth, and changes nothing."""
+    """MUST F29: a stale button is answered with the truth, and changes nothing."""
     house = await House().open("shop", "website", "blog")
     await house.say("one")
     await house.dies("website")
@@ -88,7 +88,7 @@ async def test_a_button_of_a_session_that_has_ended_says_so_and_shows_the_living
 
 
 async def test_a_message_while_no_session_lives_waits_for_the_next_one() -> None:
-    """MUST: what comes while no session is alive waits, and goes to the next one."""
+    """MUST F30: what comes while no session is alive waits, and goes to the next one."""
     house = await House().open()
     await house.say("one")
     assert house.destinations() == {"one": None}
@@ -99,7 +99,7 @@ async def test_a_message_while_no_session_lives_waits_for_the_next_one() -> None
 
 
 async def test_nothing_overtakes_what_waited() -> None:
-    """MUST: messages of a chat reach a session in order, also when they had to wait for a choice."""
+    """MUST F31: messages of a chat reach a session in order, also when they had to wait for a choice."""
     house = await House().open("shop", "website")
     await house.say("one")
     await house.store.routes.choose(ChatId(ANN), SHOP)
@@ -212,7 +212,7 @@ async def test_as_long_as_nothing_changes_no_message_waits_for_a_look_at_the_lis
 
 
 async def test_what_was_meant_for_nobody_in_particular_goes_to_the_only_one_left() -> None:
-    """MUST: what was not meant for a session in particular is routed anew when it has ended."""
+    """MUST F32: what was not meant for a session in particular is routed anew when it has ended."""
     house = await House().open("shop", "website")
     await house.store.routes.choose(ChatId(ANN), SHOP)
     await house.say("stored")
@@ -234,7 +234,7 @@ async def test_what_was_meant_for_nobody_in_particular_goes_to_the_only_one_left
 
 
 async def test_a_restart_under_the_same_id_keeps_its_own() -> None:
-    """MUST: a session that comes back within ten seconds keeps its messages."""
+    """MUST F33: a session that comes back within ten seconds keeps its messages."""
     house = await House().open("shop", "website")
     await house.store.routes.choose(ChatId(ANN), SHOP)
     await house.say("stored")
@@ -270,7 +270,7 @@ async def meant_for_shop(rules: RoutingRules | None = None) -> House:
 
 
 async def test_what_was_meant_for_a_session_that_ended_is_offered_once_and_given_by_button() -> None:
-    """MUST: what was meant for a session that has ended goes to another only if a person says so."""
+    """MUST F34: what was meant for a session that has ended goes to another only if a person says so."""
     house = await meant_for_shop()
     await house.passes(60)
     [offer] = house.chat.sent
@@ -331,7 +331,7 @@ async def test_after_a_change_of_the_poller_an_offer_is_not_repeated_and_its_but
 
 
 async def test_where_it_is_configured_nothing_is_offered_and_it_waits() -> None:
-    """MUST: with `stranded = wait`, what was meant for a session waits for it."""
+    """MUST F35: with `stranded = wait`, what was meant for a session waits for it."""
     house = await meant_for_shop(RoutingRules(stranded="wait"))
     await house.passes(600)
     assert house.chat.texts(ANN) == ["shop is not running. What was meant for it is kept until it comes back."]
@@ -355,7 +355,7 @@ async def test_what_was_given_twice_without_a_sign_is_told_and_given_up() -> Non
 
 
 async def test_what_may_go_anywhere_is_not_overtaken_by_what_comes_later() -> None:
-    """MUST: order within a chat holds also when a session has ended."""
+    """MUST F36: order within a chat holds also when a session has ended."""
     house = await House().open("shop", "website")
     await house.store.routes.choose(ChatId(ANN), SHOP)
     await house.say("one")
@@ -369,7 +369,7 @@ async def test_what_may_go_anywhere_is_not_overtaken_by_what_comes_later() -> No
 
 
 async def test_a_restart_keeps_the_name_the_chats_and_the_replies_of_a_session() -> None:
-    """MUST: for ten seconds after its end a session is still meant by its name, its chats and replies to it."""
+    """MUST F37: for ten seconds after its end a session is still meant by its name, its chats and replies to it."""
     house = await House().open("shop", "website")
     await house.store.routes.choose(ChatId(ANN), SHOP)
     await house.wrote("shop", "600")
@@ -385,7 +385,7 @@ async def test_a_restart_keeps_the_name_the_chats_and_the_replies_of_a_session()
 
 
 async def test_a_reply_to_a_session_that_ended_long_ago_is_for_whoever_is_there() -> None:
-    """MUST: a reply to the words of a session that has ended goes where any message from there would go."""
+    """MUST F38: a reply to the words of a session that has ended goes where any message from there would go."""
     house = await House().open("shop", "website")
     await house.wrote("shop", "600")
     await house.dies("shop")

@@ -250,7 +250,7 @@ async def test_our_own_commands_are_answered_and_others_go_to_claude() -> None:
 
 
 async def test_an_order_counts_when_it_cannot_be_old_and_is_stored_before_it_is_confirmed() -> None:
-    """MUST: an order is stored before Telegram is told that it was received."""
+    """MUST B2: an order is stored before Telegram is told that it was received."""
     here = world()
     await here.admit((ANN, Role.OWNER))
     await here.store.sessions.register(SessionRecord(here.session.id, 1, NOON, NOON, "project", True))
@@ -440,7 +440,7 @@ CARD = RepliedTo(MessageId("501"), "Claude wants to use Bash", from_bot=True)
 
 
 async def test_a_reply_to_an_open_card_denies_with_that_reason_and_is_not_passed_on() -> None:
-    """MUST: an approver's reply to an open card denies with that text as the reason."""
+    """MUST I30: an approver's reply to an open card denies with that text as the reason."""
     here = world()
     await here.admit((ANN, Role.OWNER))
     await here.take()
@@ -462,7 +462,7 @@ async def test_a_reply_to_an_open_card_denies_with_that_reason_and_is_not_passed
 )
 @pytest.mark.parametrize("text", ["yes", "no", "not on a Friday"])
 async def test_only_what_was_written_as_a_reply_answers_a_card(text: str, more: dict[str, Any]) -> None:
-    """MUST: an edited message, a caption or a forwarded message never answers a permission prompt."""
+    """MUST I31: an edited message, a caption or a forwarded message never answers a permission prompt."""
     here = world()
     await here.admit((ANN, Role.OWNER))
     await here.take()

@@ -30,7 +30,7 @@ async def stands(house: House, session: str = "shop") -> list[tuple[OrderKind, S
 
 
 async def test_a_correction_reaches_nothing_that_was_closed_to_its_sender_meanwhile() -> None:
-    """MUST: a correction or the rest of an album goes nowhere once its session is not open to its sender."""
+    """MUST O21: a correction or the rest of an album goes nowhere once its session is not open to its sender."""
     house = await House().open("shop", "website")
     said = await house.say("/to shop do it", BOB)
     await limit(house, "website")
@@ -57,7 +57,7 @@ async def test_what_was_not_closed_is_corrected_as_ever() -> None:
 
 
 async def test_whoever_is_limited_pauses_and_releases_no_session_of_others() -> None:
-    """MUST: /pause, and lifting a pause, are for those to whom every session is open."""
+    """MUST O22: /pause, and lifting a pause, are for those to whom every session is open."""
     house = await House().open("shop", "website")
     await limit(house, "website", role=Role.APPROVER)
     await house.say("/pause", BOB)

@@ -41,7 +41,7 @@ def tools_of(terminal: Terminal) -> Tools:
 
 
 async def test_final_words_reach_the_chat_that_asked_marked_as_mirrored() -> None:
-    """MUST: at the end of a turn a chat that asked and got nothing gets Claude's final words, marked as such."""
+    """MUST T16: at the end of a turn a chat that asked and got nothing gets Claude's final words, marked as such."""
     terminal = Terminal()
     await terminal.given(said(1))
     async with terminal.flows():
@@ -93,7 +93,7 @@ async def test_a_reaction_of_a_person_that_leads_to_no_word_needs_no_note() -> N
 async def test_a_chat_that_was_answered_hears_nothing_more(
     name: str, arguments: dict[str, Any], outcome: SendOutcome | None
 ) -> None:
-    """MUST: a reply, an edit or a reaction is an answer; a chat that got one in the turn gets no mirror."""
+    """MUST T17: a reply, an edit or a reaction is an answer; a chat that got one in the turn gets no mirror."""
     terminal = Terminal()
     await terminal.given(said(1))
     async with terminal.flows():
@@ -152,7 +152,7 @@ async def test_a_reply_that_is_still_on_its_way_is_an_answer() -> None:
 
 
 async def test_only_who_asked_in_this_turn_gets_the_words() -> None:
-    """MUST: final words never reach a chat that asked nothing in that turn."""
+    """MUST T18: final words never reach a chat that asked nothing in that turn."""
     terminal = Terminal()
     await terminal.given(said(1), said(2, BOB), said(3, TEAM, thread="5"), said(4, TEAM, thread="6"))
     async with terminal.flows():
@@ -165,7 +165,7 @@ async def test_only_who_asked_in_this_turn_gets_the_words() -> None:
 
 
 async def test_a_turn_typed_in_the_terminal_is_nobodys_business() -> None:
-    """MUST: the words of a turn that was typed in the terminal go to no chat."""
+    """MUST T19: the words of a turn that was typed in the terminal go to no chat."""
     terminal = Terminal()
     await terminal.given(said(1))
     async with terminal.flows():
@@ -192,7 +192,7 @@ async def test_several_messages_of_one_place_get_one_answer() -> None:
 
 
 async def test_a_stop_that_comes_again_says_nothing_again() -> None:
-    """MUST: no message is mirrored twice, whatever comes twice."""
+    """MUST T20: no message is mirrored twice, whatever comes twice."""
     terminal = Terminal()
     await terminal.given(said(1))
     async with terminal.flows():
@@ -207,7 +207,7 @@ async def test_a_stop_that_comes_again_says_nothing_again() -> None:
 
 
 async def test_what_could_not_be_noted_is_still_not_said_again() -> None:
-    """MUST: no message is mirrored twice, whatever comes twice."""
+    """MUST T20: no message is mirrored twice, whatever comes twice."""
 
     class FullDisk(MemoryStore):
         full = False
@@ -287,7 +287,7 @@ async def test_what_may_have_arrived_counts_as_said(outcome: SendOutcome, state:
 
 
 async def test_a_chat_that_may_not_be_written_to_is_not() -> None:
-    """MUST: final words go only to chats whose people are let in."""
+    """MUST T21: final words go only to chats whose people are let in."""
     terminal = Terminal()
     await terminal.given(said(1), said(2, BOB))
     async with terminal.flows():
@@ -328,7 +328,7 @@ async def test_a_slow_chat_keeps_no_other_waiting() -> None:
 
 
 async def test_the_bots_token_is_in_no_final_words() -> None:
-    """MUST: final words that hold the bot's token stay in the terminal."""
+    """MUST T22: final words that hold the bot's token stay in the terminal."""
     terminal = Terminal()
     terminal.turns.never_send("12345:the-secret-part")
     await terminal.given(said(1))
@@ -367,7 +367,7 @@ async def joined(terminal: Terminal, number: int) -> None:
 
 
 async def test_a_message_that_joins_after_an_answer_waits_for_one_of_its_own() -> None:
-    """MUST: an answer counts for what was read before it, not for a message that joins the turn after it."""
+    """MUST T23: an answer counts for what was read before it, not for a message that joins the turn after it."""
     terminal = Terminal()
     await terminal.given(said(1))
     async with terminal.flows():

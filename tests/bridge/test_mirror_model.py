@@ -180,5 +180,5 @@ class HooksInAnyOrder(RuleBasedStateMachine):
 
 
 TestHooksInAnyOrder = HooksInAnyOrder.TestCase
-"""MUST: no message is mirrored twice, whatever comes twice."""
+"""MUST T20: no message is mirrored twice, whatever comes twice."""
 TestHooksInAnyOrder.settings = settings(max_examples=200, stateful_step_count=25, deadline=None)

@@ -142,7 +142,7 @@ async def give_there(here: Desk, order: Order) -> None:
 async def test_every_further_call_is_refused_until_another_turn_begins(
     give: Callable[[Desk, Order], Awaitable[None]],
 ) -> None:
-    """MUST: /stop refuses every further tool call of its session, main and subagents, until a new turn begins."""
+    """MUST B9: /stop refuses every further tool call of its session, main and subagents, until a new turn begins."""
     here = desk()
     here.begin()
     async with running(here.obedience.run()):
@@ -169,7 +169,7 @@ async def test_every_further_call_is_refused_until_another_turn_begins(
 
 
 async def test_a_turn_that_begins_by_itself_ends_no_stop() -> None:
-    """MUST: a stop still binds when a task in the background ends and Claude goes on by itself."""
+    """MUST B10: a stop still binds when a task in the background ends and Claude goes on by itself."""
     here = desk()
     here.begin()
     async with running(here.obedience.run()):
@@ -188,7 +188,7 @@ async def test_a_turn_that_begins_by_itself_ends_no_stop() -> None:
 
 
 async def test_an_order_taken_by_this_process_leaves_no_gap() -> None:
-    """MUST: a stop binds in the process that took it before anything else is awaited."""
+    """MUST B4: a stop binds in the process that took it before anything else is awaited."""
     here = desk()
     here.begin()
     here.obedience.heard_of(stop())
@@ -202,7 +202,7 @@ async def test_an_order_taken_by_this_process_leaves_no_gap() -> None:
 async def test_the_chat_is_told_truthfully_what_was_stopped(
     hooks: bool, in_flight: bool, cards: int, tool: bool
 ) -> None:
-    """MUST: the answer to /stop says truthfully what was stopped and what cannot be."""
+    """MUST B1: the answer to /stop says truthfully what was stopped and what cannot be."""
     here = desk()
     here.hooks = hooks
     if hooks:
@@ -255,7 +255,7 @@ async def test_messages_on_their_way_are_not_passed_over_in_silence() -> None:
 
 
 async def test_the_effect_is_told_once_with_everything_that_was_refused_at_first() -> None:
-    """MUST: that a stop has taken effect is told once, with what was refused."""
+    """MUST B11: that a stop has taken effect is told once, with what was refused."""
     here = desk()
     here.begin()
     async with running(here.obedience.run()):
@@ -298,7 +298,7 @@ async def test_the_end_of_a_turn_in_which_nothing_was_refused_is_told(call: Hook
 
 
 async def test_a_turn_that_begins_before_the_answer_is_bound_by_it() -> None:
-    """MUST: a stop that was not answered yet binds the turn that begins meanwhile."""
+    """MUST B12: a stop that was not answered yet binds the turn that begins meanwhile."""
     here = desk()
     here.turn = Turn(1)
     here.obedience.heard_of(stop())
@@ -324,7 +324,7 @@ async def test_a_call_that_is_refused_before_the_answer_shows_that_there_was_som
 
 
 async def test_resume_ends_a_stop_from_here_and_from_another_process() -> None:
-    """MUST: /resume ends a stop at once."""
+    """MUST B13: /resume ends a stop at once."""
     here = desk()
     here.begin()
     async with running(here.obedience.run()):
@@ -382,7 +382,7 @@ async def test_two_stops_at_once_find_the_same_nothing() -> None:
 
 @pytest.mark.parametrize("answered", [True, False])
 async def test_a_stop_survives_a_restart_in_its_middle(answered: bool) -> None:
-    """MUST: a stop is obeyed by the same session after a restart, before its first hook is answered."""
+    """MUST B14: a stop is obeyed by the same session after a restart, before its first hook is answered."""
     here = desk()
     await here.other.orders.give(stop(answered=answered))
     here.hooks = False
@@ -421,7 +421,7 @@ async def test_flows_that_begin_anew_do_not_obey_what_an_earlier_turn_was_told()
 
 
 async def test_a_full_disk_does_not_keep_a_stop_from_binding() -> None:
-    """MUST: a stop that cannot be stored binds in the process that took it."""
+    """MUST B6: a stop that cannot be stored binds in the process that took it."""
     here = desk()
     here.begin()
     async with running(here.obedience.run()):
@@ -447,7 +447,7 @@ async def test_a_full_disk_does_not_keep_a_stop_from_binding() -> None:
 
 
 async def test_the_end_of_a_stop_does_not_end_a_newer_one() -> None:
-    """MUST: the end of a turn never lifts a stop that was given after it."""
+    """MUST B15: the end of a turn never lifts a stop that was given after it."""
     here = desk()
     await here.store.orders.give(stop(7, answered=True))
     await here.obedience.load()
@@ -469,7 +469,7 @@ class Unconcerned:
 
 
 async def test_a_whole_turn_is_stopped_and_the_next_one_is_not() -> None:
-    """MUST: /stop refuses every further tool call of its session, main and subagents, until a new turn begins."""
+    """MUST B9: /stop refuses every further tool call of its session, main and subagents, until a new turn begins."""
     here = desk()
     turns = Turns(here.clock, SESSION, Activity(here.clock), Unconcerned())
     obedience = Obedience(
@@ -618,7 +618,7 @@ async def test_somebody_who_was_put_out_is_told_nothing_and_the_stop_still_binds
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from(["stop", "far stop", "resume", "prompt", "end", "call"]), max_size=14))
 async def test_whatever_happens_calls_are_refused_exactly_while_a_stop_stands(events: list[str]) -> None:
-    """MUST: /stop refuses every further tool call of its session, main and subagents, until a new turn begins."""
+    """MUST B9: /stop refuses every further tool call of its session, main and subagents, until a new turn begins."""
     here = desk()
     in_flight = stands = False
     async with running(here.obedience.run()):

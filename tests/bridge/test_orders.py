@@ -91,7 +91,7 @@ class Counter:
 
 
 async def test_a_stop_is_stored_for_the_session_with_everything_its_answer_needs() -> None:
-    """MUST: an order is stored before Telegram is told that it was received."""
+    """MUST B2: an order is stored before Telegram is told that it was received."""
     here = await Counter().registered()
     where = place(GROUP, ANN, thread=ThreadId("5"))
     assert await here.take("/stop", number=7, place=where) == []
@@ -106,7 +106,7 @@ async def test_a_stop_is_stored_for_the_session_with_everything_its_answer_needs
 @pytest.mark.parametrize("fresh", [True, False])
 @pytest.mark.parametrize("command", ["/stop", "/pause", "/resume"])
 async def test_only_owners_and_approvers_order_and_only_now(role: Role, fresh: bool, command: str) -> None:
-    """MUST: /stop, /pause and /resume are for owners and approvers, and an old one is never acted on."""
+    """MUST B3: /stop, /pause and /resume are for owners and approvers, and an old one is never acted on."""
     here = await Counter(here=Obedient()).registered()
     before = {OrderKind.PAUSE: EVERY_SESSION} if command == "/resume" else {}
     if before:
@@ -136,7 +136,7 @@ async def test_a_stop_for_a_session_whose_process_is_gone_says_so() -> None:
 
 
 async def test_the_session_of_this_process_lives_and_hears_of_a_stop_at_once() -> None:
-    """MUST: a stop binds in the process that took it before anything else is awaited."""
+    """MUST B4: a stop binds in the process that took it before anything else is awaited."""
     obedient = Obedient()
     here = Counter(here=obedient, alive=False)
     await here.take("/stop")
@@ -149,7 +149,7 @@ async def test_the_session_of_this_process_lives_and_hears_of_a_stop_at_once() -
 
 
 async def test_with_several_sessions_a_stop_needs_to_say_which() -> None:
-    """MUST: an order concerns the session that is named, or that a message from that place would go to."""
+    """MUST B5: an order concerns the session that is named, or that a message from that place would go to."""
     here = await (await Counter().registered()).registered(SessionId("session-2"), "website")
     said = await here.take("/stop")
     assert said == [
@@ -187,7 +187,7 @@ async def test_resume_without_a_name_lifts_the_only_stop_and_asks_which_of_two()
 
 
 async def test_a_full_disk_does_not_keep_a_stop_from_being_heard() -> None:
-    """MUST: a stop that cannot be stored binds in the process that took it."""
+    """MUST B6: a stop that cannot be stored binds in the process that took it."""
     obedient = Obedient()
     here = Counter(here=obedient)
     here.store.fault = StateUnwritable("The disk is full.")
@@ -219,7 +219,7 @@ async def test_a_command_that_is_taken_again_changes_nothing_and_is_answered_the
 
 
 async def test_pause_answers_and_resume_names_everything_it_lifted() -> None:
-    """MUST: /resume lifts stop and pause and says what it lifted."""
+    """MUST B7: /resume lifts stop and pause and says what it lifted."""
     here = await Counter().registered()
     said = await here.take("/pause", number=1)
     assert said is not None
@@ -253,7 +253,7 @@ async def test_pause_answers_and_resume_names_everything_it_lifted() -> None:
 async def test_everybody_who_talks_says_what_their_chat_is_shown(
     role: Role, text: str, where: str, said: str, kept: Wishes
 ) -> None:
-    """MUST: progress and streaming are shown only where somebody asked for them."""
+    """MUST B8: progress and streaming are shown only where somebody asked for them."""
     here = Counter()
     answer = await here.take(text, role, place=place(where, ANN))
     assert answer is not None

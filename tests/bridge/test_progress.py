@@ -534,7 +534,7 @@ async def test_text_is_shown_as_it_grows_until_the_answer_comes() -> None:
 
 
 async def test_a_text_with_the_token_in_it_is_no_draft() -> None:
-    """MUST: Claude's text is not streamed once the bot's token has begun to stand in it."""
+    """MUST T32: Claude's text is not streamed once the bot's token has begun to stand in it."""
     async with opened(ann=STREAM) as room:
         room.turns.never_send("900:SECRETSECRET")
         await room.ask(ANN)

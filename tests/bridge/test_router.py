@@ -26,7 +26,7 @@ def topic(session: str | None, thread: str = "7", chat: str = TEAM) -> TopicBind
 
 
 async def test_with_one_session_everything_goes_there_at_once() -> None:
-    """MUST: with one session alone, every message is for it, in the commit that stores it."""
+    """MUST F19: with one session alone, every message is for it, in the commit that stores it."""
     house = await House().open("shop")
     await house.say("hello")
     await house.say("from a topic", chat=TEAM, thread=ThreadId("7"))
@@ -61,7 +61,7 @@ async def test_with_one_session_everything_goes_there_at_once() -> None:
     ],
 )
 async def test_topic_reply_name_and_choice_say_whom_a_message_is_for(how: dict[str, Any], to: str, why: str) -> None:
-    """MUST: a message is for exactly one session: by `/to`, topic, what it answers, the chat's choice, or alone."""
+    """MUST F20: a message is for exactly one session: by `/to`, topic, what it answers, the chat's choice, or alone."""
     house = await House().open("shop", "website", "blog")
     await house.store.routes.bind(topic("shop"))
     for chat in (ANN, TEAM):
@@ -74,7 +74,7 @@ async def test_topic_reply_name_and_choice_say_whom_a_message_is_for(how: dict[s
 
 
 async def test_parts_of_an_album_and_of_a_paste_go_where_the_first_one_went() -> None:
-    """MUST: the parts of an album or of a cut paste go to one session."""
+    """MUST F21: the parts of an album or of a cut paste go to one session."""
     house = await House().open("shop", "website")
     await house.store.routes.choose(ChatId(ANN), WEB)
     await house.say("/to shop look", album="a", attachment=photo(1))
@@ -98,7 +98,7 @@ async def test_whoever_polls_next_knows_what_was_begun() -> None:
 
 
 async def test_a_correction_goes_where_the_original_went() -> None:
-    """MUST: a correction goes to the session that got what it corrects."""
+    """MUST F22: a correction goes to the session that got what it corrects."""
     house = await House().open("shop", "website")
     said = await house.say("/to shop do it")
     await house.store.routes.choose(ChatId(ANN), WEB)
@@ -131,7 +131,7 @@ async def test_a_reaction_never_makes_the_bot_ask() -> None:
 
 
 async def test_a_press_of_a_sessions_button_is_an_answer_to_that_session() -> None:
-    """MUST: a press of a button goes to the session that asked."""
+    """MUST F23: a press of a button goes to the session that asked."""
     house = await House().open("shop", "website")
     await house.wrote("shop", "600")
     await house.take(ButtonPress(UpdateId(1), place(), PressId("p"), "ask:0:0", MessageId("600"), "Yes"))
@@ -160,7 +160,7 @@ async def test_sessions_that_take_no_messages_or_have_died_get_none() -> None:
 
 
 async def test_what_a_limited_person_means_and_may_not_reach_goes_nowhere() -> None:
-    """MUST: a message for a session that is not open to its sender goes nowhere, and its sender is told."""
+    """MUST F24: a message for a session that is not open to its sender goes nowhere, and its sender is told."""
     house = await House().open("shop", "website")
 
     def limit(state: Any) -> Any:
@@ -207,7 +207,7 @@ async def test_the_system_is_asked_about_a_process_once_a_second_and_never_after
 
 
 async def test_who_was_taken_for_dead_and_is_heard_of_again_lives() -> None:
-    """MUST: a clock that is set makes no living session a dead one for good."""
+    """MUST F25: a clock that is set makes no living session a dead one for good."""
     clock = ManualClock(NOON)
     store = MemoryStore(BotId("900"), now=clock.now)
     clock_is_right = False
@@ -237,7 +237,7 @@ async def test_this_process_lives_whatever_the_list_says_and_the_dead_keep_their
 
 
 async def test_of_two_processes_of_one_session_the_later_one_takes_the_messages() -> None:
-    """MUST: of two processes of one session, one delivers."""
+    """MUST F26: of two processes of one session, one delivers."""
     clock = ManualClock(NOON)
     store = MemoryStore(BotId("900"), now=clock.now)
     alive = {1, 2}

@@ -54,7 +54,7 @@ async def test_sessions_lists_who_is_there_with_a_button_each_and_marks_the_choi
     ],
 )
 async def test_use_chooses_by_name_or_its_beginning(typed: str, said: str, chosen: str | None) -> None:
-    """MUST: `/use NAME` chooses for its chat; a unique beginning of the name is enough, in any letter case."""
+    """MUST F39: `/use NAME` chooses for its chat; a unique beginning of the name is enough, in any letter case."""
     house = await House().open("shop", "website", "shopping")
     await house.say(typed)
     assert house.chat.texts(ANN)[0].startswith(said)
@@ -74,7 +74,7 @@ async def test_a_choice_settles_the_question_and_what_waited_goes_along() -> Non
 
 
 async def test_an_old_choice_does_not_count() -> None:
-    """MUST: a choice that waited while nobody polled is not acted on."""
+    """MUST F40: a choice that waited while nobody polled is not acted on."""
     house = await House().open("shop", "website")
     await house.say("one")
     await house.clock.advance(3600)
@@ -110,7 +110,7 @@ async def test_to_without_a_name_or_a_text_passes_nothing_on(typed: str, said: s
 
 
 async def test_to_gives_one_message_and_changes_no_choice() -> None:
-    """MUST: `/to NAME text` gives that one message to that session, without the command."""
+    """MUST F41: `/to NAME text` gives that one message to that session, without the command."""
     house = await House().open("shop", "website")
     await house.store.routes.choose(ChatId(ANN), SessionId("website"))
     await house.say("/to shop run the tests\n  now")
@@ -146,7 +146,7 @@ async def test_the_same_press_taken_again_changes_nothing() -> None:
 
 
 async def test_a_limited_person_sees_and_chooses_only_what_is_open_to_them() -> None:
-    """MUST: sessions that are not open to a person are neither shown to them nor chosen by them."""
+    """MUST F42: sessions that are not open to a person are neither shown to them nor chosen by them."""
     house = await House().open("shop", "website", "blog")
 
     def limit(state: Any) -> Any:
@@ -174,7 +174,7 @@ async def test_stop_by_reply_and_in_a_topic_is_about_that_session() -> None:
 
 
 async def test_the_same_five_letters_in_two_sessions_need_to_be_told_apart() -> None:
-    """MUST: a typed answer that fits requests of two sessions decides none, unless its place or reply names one."""
+    """MUST F43: a typed answer that fits requests of two sessions decides none, unless its place or reply names one."""
     house = await House().open("shop", "website")
     request = PermissionRequest("abcde", "Bash", "Run", "{}")
     for session in ("shop", "website"):
@@ -223,7 +223,7 @@ def as_port(chat: OwnChat) -> Chat:
     ],
 )
 async def test_what_arrived_is_noted_as_the_sessions_own_beside_the_answer(outcome: Any, noted: list[str]) -> None:
-    """MUST: a reply to a message that a session sent finds that session."""
+    """MUST F44: a reply to a message that a session sent finds that session."""
     own, chat, store, clock = own_chat()
     if outcome:
         chat.will("send", outcome)
@@ -266,7 +266,7 @@ async def test_everything_else_is_passed_on_as_it_is() -> None:
 
 
 async def test_a_process_says_with_each_beat_which_branch_its_project_is_on() -> None:
-    """MUST: a session is listed with its project and the branch it is on now."""
+    """MUST F45: a session is listed with its project and the branch it is on now."""
     clock = ManualClock(NOON)
     store = MemoryStore(BotId("900"), now=clock.now)
     record = SessionRecord(SessionId("s"), 7, NOON, NOON, "shop", True, project="/work/shop", branch="main")

@@ -13,7 +13,7 @@ from telegram_channel.bridge.desk_notice import DeskNotice
 from telegram_channel.bridge.lobby import Lobby
 from telegram_channel.bridge.roster import Roster
 from telegram_channel.bridge.topic_keeper import TopicKeeper
-from telegram_channel.bridge.topics import Topics
+from telegram_channel.bridge.topics import PAUSE_S, Topics
 from telegram_channel.core.access import AccessState, Group, Role, Sender
 from telegram_channel.core.hooks import AttentionWanted
 from telegram_channel.core.ids import BotId, ChatId, MessageId, SenderId, SessionId, ThreadId
@@ -147,7 +147,7 @@ def bound(
 
 
 async def test_a_session_gets_a_topic_in_every_chat_that_has_topics_and_is_open_to_it() -> None:
-    """MUST: with topics=auto a session gets a topic in every group and private chat of the book that has topics."""
+    """MUST F46: with topics=auto a session gets a topic in every group and private chat of the book that has topics."""
     house = House()
     house.let_in({ANN: Role.OWNER, BOB: Role.SENDER})
     house.chat.topics_in = {TEAM, ANN, BOB, "-666", "666"}
@@ -163,8 +163,33 @@ async def test_a_session_gets_a_topic_in_every_chat_that_has_topics_and_is_open_
     assert len(house.calls) == 3
 
 
+async def test_a_change_has_no_process_examined_a_second_time_for_topics() -> None:
+    house = House()
+    own, other = house.process("s1").record, house.process("s2", "/src/blog").record
+    asked: list[int] = []
+
+    def is_alive(record: SessionRecord) -> bool:
+        asked.append(record.pid)
+        return True
+
+    for record in (own, other):
+        await house.store.sessions.register(record)
+    roster = Roster(house.store, house.clock, is_alive, own)
+    async with running(Topics(house.store, house.chat, house.clock, own, roster).run()):
+        await house.after(SOON_S)
+        await house.clock.advance(SOON_S)  # what was found out until now counts no more
+        asked.clear()
+        house.store.changed()
+        await house.clock.settle()
+        await roster.living()  # as the delivery does, at once
+        assert asked == [other.pid]
+        await house.clock.advance(PAUSE_S)
+        await house.clock.settle()
+    assert asked == [other.pid]
+
+
 async def test_with_topics_off_nothing_happens() -> None:
-    """MUST: with topics=off nothing is asked, opened or changed."""
+    """MUST F47: with topics=off nothing is asked, opened or changed."""
     house = House()
     one = house.process("s1", enabled=False)
     async with one.lives():
@@ -174,7 +199,7 @@ async def test_with_topics_off_nothing_happens() -> None:
 
 
 async def test_whoever_may_not_reach_a_session_sees_no_topic_of_it() -> None:
-    """MUST: a session opens no topic in the private chat of somebody to whom it is not open."""
+    """MUST F48: a session opens no topic in the private chat of somebody to whom it is not open."""
     house = House()
     house.let_in({ANN: Role.SENDER}, frozenset({"blog"}))
     house.chat.topics_in = {ANN}
@@ -247,7 +272,7 @@ async def test_a_slow_chat_delays_no_other() -> None:
 
 
 async def test_a_topic_is_renamed_with_its_session_and_not_too_often() -> None:
-    """MUST: a topic is called like its session, and renamed at most once a minute."""
+    """MUST F49: a topic is called like its session, and renamed at most once a minute."""
     house = House()
     async with house.process("s1").lives(branch="main") as one:
         async with house.process("s2").lives(branch="login"):
@@ -279,7 +304,7 @@ async def test_a_name_that_cannot_be_changed_is_tried_again_later() -> None:
 
 
 async def test_a_topic_that_may_have_been_opened_is_not_opened_again() -> None:
-    """MUST: an opening of which nobody knows what became is never repeated by the same process."""
+    """MUST F50: an opening of which nobody knows what became is never repeated by the same process."""
     house = House()
     house.chat.will_open(Uncertain("no answer"))
     async with house.process("s1").lives() as one:
@@ -299,7 +324,7 @@ async def test_an_opening_that_was_interrupted_is_not_repeated() -> None:
 
 
 async def test_a_chat_that_refuses_is_asked_again_every_ten_minutes_at_most(caplog: pytest.LogCaptureFixture) -> None:
-    """MUST: where a topic is refused the session stays in the general topic, and tries every ten minutes at most."""
+    """MUST F51: where a topic is refused the session stays in the general topic, and tries every ten minutes at most."""
     house = House()
     house.chat.will_open(*[NO_RIGHTS] * 6)
     async with house.process("s1").lives() as one:
@@ -327,7 +352,7 @@ async def test_an_opened_topic_is_kept_while_the_disk_is_full() -> None:
 
 
 async def test_a_topic_that_people_delete_is_replaced_but_not_at_once() -> None:
-    """MUST: a topic that people deleted is replaced, at most once in ten minutes."""
+    """MUST F52: a topic that people deleted is replaced, at most once in ten minutes."""
     house = House()
     async with house.process("s1").lives() as one:
         await house.store.routes.unbind(TEAM, ThreadId("71"))
@@ -349,7 +374,7 @@ async def test_a_topic_that_people_delete_is_replaced_but_not_at_once() -> None:
 
 
 async def test_a_topic_is_closed_when_its_session_ends_and_the_next_one_of_the_project_has_it() -> None:
-    """MUST: a session's topic is closed when it ends, and reopened and renamed by the next one of its project."""
+    """MUST F53: a session's topic is closed when it ends, and reopened and renamed by the next one of its project."""
     house = House()
     async with running(house.keeper().run()):
         async with house.process("s1").lives():
@@ -404,7 +429,7 @@ async def test_a_session_that_comes_back_while_its_topic_is_being_closed_has_it_
 
 
 async def test_of_two_that_follow_one_takes_the_topic_and_the_other_opens_its_own() -> None:
-    """MUST: no two living sessions ever have the same topic."""
+    """MUST F54: no two living sessions ever have the same topic."""
     house = House()
     await house.store.routes.bind(bound("60", None, is_open=False))
     one, two = house.process("s1"), house.process("s2")
@@ -417,7 +442,7 @@ async def test_of_two_that_follow_one_takes_the_topic_and_the_other_opens_its_ow
 
 
 async def test_the_topic_of_a_session_without_a_project_is_closed_and_forgotten() -> None:
-    """MUST: the topic of a session whose project is not known is never given on."""
+    """MUST F55: the topic of a session whose project is not known is never given on."""
     house = House()
     async with running(house.keeper().run()):
         async with house.process("s1", "").lives():
@@ -493,7 +518,7 @@ async def test_a_topic_that_was_handed_over_and_taken_by_nobody_is_closed() -> N
 
 
 async def test_an_owner_is_told_in_the_session_s_topic_that_the_terminal_waits() -> None:
-    """MUST: what a session says unasked comes in its topic."""
+    """MUST F56: what a session says unasked comes in its topic."""
     house = House()
     house.chat.topics_in = {ANN}
     async with house.process("s1").lives() as one:
@@ -514,7 +539,7 @@ IN_GENERAL = replace(said(None), reply_to=None)
 
 
 async def test_what_a_deleted_topic_does_not_take_goes_to_the_general_topic_once() -> None:
-    """MUST: what cannot be sent to a topic that is gone is sent to the general topic, once."""
+    """MUST F57: what cannot be sent to a topic that is gone is sent to the general topic, once."""
     house = House()
     await house.store.routes.bind(bound("71", "s1"))
     house.chat.will("send", GONE)
@@ -572,7 +597,7 @@ async def test_topics_of_people_are_never_opened_for_them() -> None:
     ],
 )
 async def test_whatever_else_becomes_of_a_message_it_is_sent_once(outcome: SendOutcome) -> None:
-    """MUST: what may have arrived, even in part, is never sent again to another topic."""
+    """MUST F58: what may have arrived, even in part, is never sent again to another topic."""
     house = House()
     await house.store.routes.bind(bound("71", "s1"))
     house.chat.will("send", outcome)

@@ -98,7 +98,7 @@ EVERY_CALL: tuple[HookCall, ...] = (
 
 
 async def test_the_prompt_proves_that_a_message_was_read_and_the_chat_shows_it() -> None:
-    """MUST: a prompt that carries a message's tag marks it as read, and its 👀 becomes another sign."""
+    """MUST T6: a prompt that carries a message's tag marks it as read, and its 👀 becomes another sign."""
     terminal = Terminal()
     await terminal.given(said(1), said(2))
     async with terminal.flows():
@@ -123,7 +123,7 @@ async def test_the_prompt_proves_that_a_message_was_read_and_the_chat_shows_it()
     ],
 )
 async def test_a_tag_that_names_nothing_that_was_given_proves_nothing(named: list[tuple[str, int]]) -> None:
-    """MUST: a tag of a message that this session was not given proves nothing and asks nothing."""
+    """MUST T7: a tag of a message that this session was not given proves nothing and asks nothing."""
     terminal = Terminal()
     await terminal.given(said(1), said(3))
     await terminal.given(said(2), session=SessionId("other"))
@@ -276,7 +276,7 @@ async def test_a_message_that_is_read_while_it_gets_its_eyes_keeps_the_sign_of_r
 
 
 async def test_every_hook_is_answered_without_a_store_and_its_effect_waits() -> None:
-    """MUST: hook calls are answered at once, whether or not anything else of the bridge works."""
+    """MUST T8: hook calls are answered at once, whether or not anything else of the bridge works."""
     terminal = Terminal()
     await terminal.given(said(1))
     for call in EVERY_CALL:
@@ -300,7 +300,7 @@ async def test_what_waits_too_long_is_dropped_oldest_first() -> None:
 
 
 async def test_nothing_that_fails_holds_up_claude() -> None:
-    """MUST: a hook whose handling fails never blocks Claude."""
+    """MUST T9: a hook whose handling fails never blocks Claude."""
     terminal = Terminal()
     ear, broken = Ear(), Deaf()
     turns = Turns(terminal.clock, ME, terminal.activity, broken)
@@ -384,7 +384,7 @@ def delivery(terminal: Terminal, session: RecordingSession) -> Delivery:
 
 
 async def test_nothing_is_given_again_while_a_turn_is_in_flight() -> None:
-    """MUST: a message is never given again while the session is at work."""
+    """MUST T10: a message is never given again while the session is at work."""
     terminal = Terminal()
     session = RecordingSession(ME)
     await terminal.store.inbox.ingest(Intake((replace(said(1), session=ME),)), None)
@@ -433,7 +433,7 @@ async def test_the_session_works_for_those_who_asked_in_this_turn() -> None:
 
 
 async def test_typing_means_that_the_session_works_on_what_it_read() -> None:
-    """MUST: with hooks, typing is shown from reading to the end of the turn."""
+    """MUST T11: with hooks, typing is shown from reading to the end of the turn."""
     terminal = Terminal()
     signs = Typing(
         terminal.store,
@@ -486,7 +486,7 @@ async def told(terminal: Terminal, *calls: HookCall) -> list[str]:
 
 
 async def test_the_owner_learns_that_the_terminal_waits() -> None:
-    """MUST: when the terminal waits for what cannot be relayed, its owner is told in one line, once."""
+    """MUST T12: when the terminal waits for what cannot be relayed, its owner is told in one line, once."""
     terminal = Terminal()
     text = "⌨️ The terminal in shop waits for somebody: Claude needs your permission to use Bash"
     assert await told(terminal, PromptSubmitted("hi"), asks(), asks()) == [text]
@@ -520,7 +520,7 @@ async def test_a_dialog_whose_card_is_in_the_chat_needs_no_notice() -> None:
 
 
 async def test_a_dialog_that_is_answered_on_its_card_meanwhile_needs_no_notice() -> None:
-    """MUST: nobody is told that the terminal waits for what has just been answered on a card."""
+    """MUST T13: nobody is told that the terminal waits for what has just been answered on a card."""
     terminal = Terminal()
     terminal.turns.attach(None, [], [], granted=True)
     request = PermissionRequest("abcde", "Bash", "Run", "make")
@@ -561,7 +561,7 @@ async def test_each_turn_and_each_question_is_told_of_its_own() -> None:
 
 
 async def test_a_session_that_was_not_granted_it_tells_nobody() -> None:
-    """MUST: a session that no relay was granted to tells nobody what its terminal waits for."""
+    """MUST T14: a session that no relay was granted to tells nobody what its terminal waits for."""
     terminal = Terminal()
     async with terminal.flows():
         await terminal.turns.called(PromptSubmitted("hi"))
@@ -619,7 +619,7 @@ async def test_a_new_bot_has_no_part_in_what_the_old_one_was_asked() -> None:
 
 
 async def test_no_answer_waits_for_anything() -> None:
-    """MUST: hook calls are answered at once, whether or not anything else of the bridge works."""
+    """MUST T8: hook calls are answered at once, whether or not anything else of the bridge works."""
     terminal = Terminal()
     terminal.turns.attach(None, [Allow()], [Ear()], granted=True)
     for call in EVERY_CALL:
@@ -630,7 +630,7 @@ async def test_no_answer_waits_for_anything() -> None:
 
 
 async def test_a_session_without_hooks_is_as_before() -> None:
-    """MUST: without hooks everything works as the plain channel contract allows."""
+    """MUST T15: without hooks everything works as the plain channel contract allows."""
     activity = Activity(ManualClock(NOON))
     turns = Turns(ManualClock(NOON), ME, activity, Allow())
     turns.answered(ANN)

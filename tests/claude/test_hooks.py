@@ -147,7 +147,7 @@ def test_any_arguments_are_a_hook_call_or_malformed_and_nothing_else(event: str,
 
 @given(fields=st.dictionaries(NAMES, ANYTHING))
 def test_a_call_that_starts_is_always_looked_at(fields: dict[str, Any]) -> None:
-    """MUST: No odd field keeps a tool call from being looked at."""
+    """MUST T24: No odd field keeps a tool call from being looked at."""
     assert isinstance(read_hook({**fields, "event": "PreToolUse"}), ToolStarting)
 
 
@@ -205,7 +205,7 @@ ANSWERS: list[HookAnswer] = [NoObjection(), RefuseTool("no"), DenyPermission("no
 @pytest.mark.parametrize("call", CALLS, ids=list(SAID))
 @pytest.mark.parametrize("answer", ANSWERS, ids=lambda answer: type(answer).__name__)
 def test_every_other_pair_says_nothing(call: HookCall, answer: HookAnswer) -> None:
-    """MUST: A hook's answer can hold a call back or answer a dialog, and nothing else."""
+    """MUST T25: A hook's answer can hold a call back or answer a dialog, and nothing else."""
     may_say = {
         ToolStarting: (RefuseTool, DenyPermission),
         PermissionAsked: (RefuseTool, DenyPermission, GrantPermission),
@@ -215,7 +215,7 @@ def test_every_other_pair_says_nothing(call: HookCall, answer: HookAnswer) -> No
 
 
 def test_a_call_that_starts_can_never_be_granted() -> None:
-    """MUST: Permission is granted in a dialog only: a starting call keeps the client's own rules."""
+    """MUST T26: Permission is granted in a dialog only: a starting call keeps the client's own rules."""
     assert hook_output(STARTING, GrantPermission((RULE,))) == ""
 
 

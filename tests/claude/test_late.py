@@ -181,7 +181,7 @@ async def test_leaving_a_bridge_that_never_began_takes_no_time() -> None:
 
 
 async def test_a_session_whose_bridge_is_on_its_way_goes_on_and_is_told_of_later() -> None:
-    """MUST: Before the bridge runs no hook keeps the session waiting but those whose answer matters."""
+    """MUST C31: Before the bridge runs no hook keeps the session waiting but those whose answer matters."""
     late = Late()
     early: list[HookCall] = [PromptSubmitted("hello"), ToolEnded(CALL, ok=True), TurnEnded("bye")]
     async with asyncio.timeout(LONG_ENOUGH_S):
@@ -199,7 +199,7 @@ async def test_a_session_whose_bridge_is_on_its_way_goes_on_and_is_told_of_later
 
 
 async def test_the_first_tool_call_waits_for_the_bridge_that_may_object_to_it() -> None:
-    """MUST: What the bridge forbids is forbidden from the first tool call of a session on."""
+    """MUST C32: What the bridge forbids is forbidden from the first tool call of a session on."""
     late = Late()
     late.app.listener.objection = RefuseTool("Not this one.")
     async with asyncio.timeout(LONG_ENOUGH_S):

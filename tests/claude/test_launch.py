@@ -179,7 +179,7 @@ def head(folder: Path, text: str) -> None:
     ],
 )
 def test_the_branch_is_what_head_names(tmp_path: Path, text: str, branch: str) -> None:
-    """MUST: a session is listed with its project and the branch it is on now."""
+    """MUST F45: a session is listed with its project and the branch it is on now."""
     head(tmp_path / "shop" / ".git", text)
     (tmp_path / "shop" / "src" / "deep").mkdir(parents=True)
     assert git_branch(str(tmp_path / "shop")) == branch
@@ -198,7 +198,7 @@ def test_a_worktree_says_elsewhere_what_is_checked_out(tmp_path: Path, relative:
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no named pipes among files there")
 def test_a_pipe_in_place_of_head_is_no_branch_and_holds_up_nobody(tmp_path: Path) -> None:
-    """MUST: what lies in a project holds up nobody who looks at its branch."""
+    """MUST P20: what lies in a project holds up nobody who looks at its branch."""
     pipe = tmp_path / "shop" / ".git" / "HEAD"
     pipe.parent.mkdir(parents=True)
     os.mkfifo(pipe)

@@ -59,7 +59,7 @@ async def test_a_hook_call_reaches_the_listener_and_an_objection_the_client() ->
 
 
 async def test_the_tool_of_the_hooks_is_not_listed_and_no_model_can_call_it() -> None:
-    """MUST: The tool that hooks call is neither listed nor callable by the model."""
+    """MUST T27: The tool that hooks call is neither listed nor callable by the model."""
     async with connected() as client:
         await client.shake_hands()
         call = hook_call(2, "Stop")
@@ -85,7 +85,7 @@ async def test_a_hook_call_before_the_handshake_is_answered_and_means_nothing() 
     ids=str,
 )
 async def test_a_hook_call_that_means_nothing_is_in_nobodys_way(arguments: dict[str, Any]) -> None:
-    """MUST: A failing hook never blocks Claude."""
+    """MUST T28: A failing hook never blocks Claude."""
     async with connected() as client:
         await client.shake_hands()
         await client.send(tool_call(2, "session_hook", **arguments), request(3, "tools/call", name="session_hook"))
@@ -96,7 +96,7 @@ async def test_a_hook_call_that_means_nothing_is_in_nobodys_way(arguments: dict[
 
 @pytest.mark.parametrize("event", ["PreToolUse", "PermissionRequest", "Stop"])
 async def test_a_bridge_that_fails_at_a_hook_is_in_nobodys_way(event: str) -> None:
-    """MUST: A failing hook never blocks Claude."""
+    """MUST T28: A failing hook never blocks Claude."""
     async with connected(Failing()) as client:
         await client.shake_hands()
         await client.send(hook_call(2, event, tool_name="Bash"))
@@ -127,7 +127,7 @@ class Asking(RecordingListener):
 
 @pytest.mark.parametrize("number", [2, "2", "hook-2"])
 async def test_a_hook_that_the_client_does_not_wait_for_any_more_is_let_go(number: int | str) -> None:
-    """MUST: A permission question that the client withdraws stops waiting at once."""
+    """MUST T29: A permission question that the client withdraws stops waiting at once."""
     listener = Asking()
     async with connected(listener) as client, asyncio.timeout(LONG_ENOUGH_S):
         await client.shake_hands()
@@ -175,7 +175,7 @@ async def test_a_waiting_hook_holds_up_no_other_and_no_tool() -> None:
 
 
 async def test_hook_calls_are_told_in_the_order_in_which_they_came() -> None:
-    """MUST: Hook calls reach the bridge in the order in which the client made them."""
+    """MUST T30: Hook calls reach the bridge in the order in which the client made them."""
     async with connected() as client:
         await client.shake_hands()
         pieces = [

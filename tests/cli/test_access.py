@@ -163,7 +163,7 @@ async def test_a_whole_life_without_a_server_or_a_token(terminal: Terminal) -> N
 
 
 async def test_a_limit_is_set_shown_and_lifted(terminal: Terminal) -> None:
-    """MUST: what somebody is limited to is said when it changes, listed, and in the audit."""
+    """MUST A29: what somebody is limited to is said when it changes, listed, and in the audit."""
     directory = "/home/ann/a directory with a long name, longer than any label/shop"
     steps = [
         (("allow", "1001", "--role", "owner"), "is let in as owner"),

@@ -82,7 +82,7 @@ def polling(place: Path, bot: BotId = BOT) -> Iterator[None]:
 def test_no_command_obeys_a_wrong_file_of_a_project_and_nothing_is_made(
     terminal: Terminal, command: tuple[str, ...], text: str, said: str
 ) -> None:
-    """MUST: with a wrong or unknown profile in the project every command fails, and none makes a profile."""
+    """MUST F73: with a wrong or unknown profile in the project every command fails, and none makes a profile."""
     keep(terminal, "default", TOKEN)
     keep(terminal, "work", OTHER)
     before = everything_below(terminal.state_dir)
@@ -107,7 +107,7 @@ def test_a_mistyped_profile_is_an_error_and_is_not_made(terminal: Terminal, comm
 
 
 def test_the_people_of_one_profile_are_not_those_of_another(terminal: Terminal) -> None:
-    """MUST: each profile has an access book of its own."""
+    """MUST F74: each profile has an access book of its own."""
     keep(terminal, "default", TOKEN)
     keep(terminal, "work", OTHER)
     in_project = project(terminal, 'profile = "work"')
@@ -142,7 +142,7 @@ def test_the_file_is_found_from_the_working_directory_as_well(terminal: Terminal
 
 
 def test_status_and_doctor_say_which_profile_and_which_others_there_are(terminal: Terminal) -> None:
-    """MUST: status and doctor name the profile they speak of, who chose it, and the others."""
+    """MUST F75: status and doctor name the profile they speak of, who chose it, and the others."""
     keep(terminal, "default", TOKEN)
     keep(terminal, "work", OTHER)
     for command in (["status"], ["doctor", "--offline"]):
@@ -166,7 +166,7 @@ def test_help_says_how_a_profile_is_chosen(terminal: Terminal, command: str) -> 
 
 
 def test_configure_makes_a_profile_for_its_owner_only(terminal: Terminal) -> None:
-    """MUST: only `configure` makes a profile, and every directory of it is the owner's alone."""
+    """MUST F76: only `configure` makes a profile, and every directory of it is the owner's alone."""
     ran = configure(terminal, "--profile", "work")
     assert (ran.code, ran.err) == (0, "")
     assert 'profile = "work"' in ran.out
@@ -179,7 +179,7 @@ def test_configure_makes_a_profile_for_its_owner_only(terminal: Terminal) -> Non
 
 @pytest.mark.parametrize(("first", "second"), [("default", "work"), ("work", "default"), ("work", "home")])
 def test_a_bot_that_another_profile_has_is_refused(terminal: Terminal, first: str, second: str) -> None:
-    """MUST: configure refuses a token whose bot another profile uses, and stores nothing."""
+    """MUST F77: configure refuses a token whose bot another profile uses, and stores nothing."""
     assert configure(terminal, "--profile", first).code == 0
     refused = configure(terminal, "--profile", second, token=RENEWED)
     assert (refused.code, refused.out) == (1, "")
@@ -224,7 +224,7 @@ def test_without_a_terminal_the_way_for_this_profile_is_told(terminal: Terminal)
 
 
 def test_doctor_finds_two_profiles_with_one_bot_before_they_meet(terminal: Terminal) -> None:
-    """MUST: doctor says when two profiles use the same bot, without asking Telegram and without showing a token."""
+    """MUST F78: doctor says when two profiles use the same bot, without asking Telegram and without showing a token."""
     keep(terminal, "default", TOKEN)
     keep(terminal, "work", OTHER)
     fine = terminal.run("doctor", "--offline", "--json")
@@ -256,7 +256,7 @@ async def in_conflict(terminal: Terminal, *command: str, **environment: str) -> 
 async def test_a_conflict_with_another_profile_names_it(
     terminal: Terminal, command: tuple[str, ...], polls: bool, said: str
 ) -> None:
-    """MUST: status and doctor explain a 409 by its likely causes, another profile of this machine first."""
+    """MUST F79: status and doctor explain a 409 by its likely causes, another profile of this machine first."""
     keep(terminal, "work", RENEWED)
     if polls:
         with polling(directory(terminal, "work")):
@@ -288,7 +288,7 @@ async def test_what_cannot_be_read_elsewhere_hides_no_explanation(terminal: Term
 
 
 async def test_two_real_servers_with_one_bot_in_two_profiles_are_told_of_each_other() -> None:
-    """MUST: the same bot under two state directories is detected (409) and explained; no one fights."""
+    """MUST F80: the same bot under two state directories is detected (409) and explained; no one fights."""
     async with World() as world:
         await world.session()
         await world.session(wait_polling=False, TELEGRAM_PROFILE="work")
@@ -298,7 +298,7 @@ async def test_two_real_servers_with_one_bot_in_two_profiles_are_told_of_each_ot
 
 
 async def test_a_server_in_a_project_of_no_known_profile_opens_no_door_until_the_operator_makes_it() -> None:
-    """MUST: a server whose project names an unknown profile keeps nothing, polls nothing, and says what to do."""
+    """MUST F81: a server whose project names an unknown profile keeps nothing, polls nothing, and says what to do."""
     async with World(bot_token="") as world:
         place = world.directory / "project"
         place.mkdir()

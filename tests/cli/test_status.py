@@ -176,7 +176,7 @@ async def test_while_somebody_else_takes_over_no_process_is_named(terminal: Term
 
 
 async def test_a_session_that_began_before_the_clock_was_set_forward_is_listed(terminal: Terminal) -> None:
-    """MUST: a clock that is set makes no living session a dead one."""
+    """MUST O20: a clock that is set makes no living session a dead one."""
     async with server(terminal) as store:
         told = session()
         await store.sessions.register(replace(told, started_at=told.started_at - timedelta(days=2)))

@@ -271,7 +271,7 @@ SHOP = ("shop 2", "/home/ann/shop", "login")
 def test_a_limited_person_reaches_and_approves_for_the_named_sessions_only(
     role: Role, only: tuple[str, ...], reaches: bool
 ) -> None:
-    """MUST: somebody limited to certain sessions reaches, and approves for, no other; an owner is never limited."""
+    """MUST A26: somebody limited to certain sessions reaches, and approves for, no other; an owner is never limited."""
     state = book(replace(person(ANN, role), only=frozenset(only)))
     assert may_reach(state, ANN, *SHOP) is reaches
     assert may_approve_for(state, ANN, *SHOP) is (reaches and role.may_approve)
@@ -287,7 +287,7 @@ def test_of_an_unknown_session_only_the_unlimited_are_sure() -> None:
 
 
 def test_who_is_in_no_book_reaches_nothing_and_who_is_let_in_by_a_group_what_the_group_reaches() -> None:
-    """MUST: the limit of somebody on the allowlist holds in groups as well; a group's own senders have none."""
+    """MUST A27: the limit of somebody on the allowlist holds in groups as well; a group's own senders have none."""
     state = book(groups=(GROUP,))
     assert may_reach(state, BOB, *SHOP)
     assert not may_approve_for(state, BOB, *SHOP)

@@ -380,7 +380,7 @@ EDITS = [{"old_string": "b", "new_string": "B"}, {"old_string": "d", "new_string
 def test_a_change_to_a_known_file_is_shown_with_its_line_numbers(
     tool: str, fields: dict[str, Any], before: str | None, change: str
 ) -> None:
-    """MUST: with the whole input at hand, a change to a file is shown as a diff against what the file holds."""
+    """MUST V25: with the whole input at hand, a change to a file is shown as a diff against what the file holds."""
     details = known(file_path="/x", **fields)
     shown = card(request(tool, file_path="/x"), "", details, before)
     assert blocks(shown.body) == [change]
@@ -430,7 +430,7 @@ def test_a_preview_without_its_middle_is_never_held_against_the_file() -> None:
 
 
 def test_the_real_input_takes_the_place_of_the_preview() -> None:
-    """MUST: with the whole input at hand, nothing on a card is the client's shortened preview."""
+    """MUST V26: with the whole input at hand, nothing on a card is the client's shortened preview."""
     long = "echo " + "x" * 3000 + "; rm -rf build"
     asked = request("Bash", "Clean", command=long[:1500] + "⋯ 19 code points elided ⋯" + long[1519:])
     assert "may be missing" in own_words(card(asked).body)
@@ -484,7 +484,7 @@ def test_a_change_that_does_not_fit_goes_into_the_file_with_the_whole_input() ->
 
 
 def test_a_card_offers_yes_no_each_further_choice_and_a_copy_of_the_command() -> None:
-    """MUST: a card offers each of the terminal's further choices, and the whole words of each can be read."""
+    """MUST V27: a card offers each of the terminal's further choices, and the whole words of each can be read."""
     rows = card_buttons(replace(PROMPT, details=CHOICES))
     assert [[one.label for one in row] for row in rows] == [
         ["✓ Allow", "✗ Deny"],
@@ -524,7 +524,7 @@ def test_a_choice_that_cannot_be_told_whole_has_no_button() -> None:
     ],
 )
 def test_a_short_command_can_be_copied(tool: str, command: object, copied: bool) -> None:
-    """MUST: the copy button gives exactly the whole command, or is not there."""
+    """MUST V28: the copy button gives exactly the whole command, or is not there."""
     rows = card_buttons(replace(PROMPT, request=request(tool, command=command)))
     assert [one.copy for row in rows[1:] for one in row] == ([command] if copied else [])
 
@@ -540,7 +540,7 @@ def test_a_short_command_can_be_copied(tool: str, command: object, copied: bool)
 def test_every_enriched_card_fits_and_says_every_choice_it_has_a_button_for(
     choices: list[str], fields: dict[str, object], tool: str, before: str | None, agent: str, reason: str
 ) -> None:
-    """MUST: a card with everything on it still fits one message, also when it is closed."""
+    """MUST V29: a card with everything on it still fits one message, also when it is closed."""
     prompt = replace(PROMPT, request=request(tool, "why"), details=known(*choices, agent=agent, **fields))
     shown = card(prompt.request, "shop", prompt.details, before)
     assert utf16_len(shown.body.plain()) <= MOST_CARD_UNITS

@@ -51,13 +51,13 @@ TEXTS = st.lists(st.sampled_from(["a", "b", "", "-a", "+a", "@@ -1,1 +1,1 @@", _
 
 @given(TEXTS, TEXTS)
 def test_a_unified_diff_turns_the_old_text_into_the_new_one(before: str, after: str) -> None:
-    """MUST: a file's change is shown as a diff that leads from what it holds to what it will hold."""
+    """MUST V20: a file's change is shown as a diff that leads from what it holds to what it will hold."""
     assert applied(before, unified(before, after)) == after
 
 
 @given(st.text(max_size=200), st.text(max_size=200))
 def test_every_line_of_a_diff_starts_with_our_own_letter(before: str, after: str) -> None:
-    """MUST: no line of a shown change can pass for another."""
+    """MUST V21: no line of a shown change can pass for another."""
     for diff in (unified(before, after), replacement(before, after)):
         for line in diff.split("\n") if diff else []:
             if line.startswith("@@"):

@@ -618,19 +618,19 @@ def named(command: str) -> str:
 
 @pytest.mark.parametrize("command", OUR_COMMANDS, ids=named)
 def test_the_model_cannot_run_our_access_or_configure_commands(command: str) -> None:
-    """MUST: The model never runs the access or configure command, however it is spelled."""
+    """MUST G1: The model never runs the access or configure command, however it is spelled."""
     assert "/telegram:access" in reason(command)
 
 
 @pytest.mark.parametrize("command", INTO_THE_STATE, ids=named)
 def test_the_model_cannot_get_at_our_state(command: str) -> None:
-    """MUST: The model never reads, writes or copies our state, however the path is spelled."""
+    """MUST G2: The model never reads, writes or copies our state, however the path is spelled."""
     assert "/telegram:access" in reason(command)
 
 
 @pytest.mark.parametrize("command", THE_TOKEN, ids=named)
 def test_the_model_cannot_get_at_the_token(command: str) -> None:
-    """MUST: The model never sees or uses the bot's token through a tool."""
+    """MUST G3: The model never sees or uses the bot's token through a tool."""
     assert "token" in reason(command)
 
 
@@ -641,7 +641,7 @@ def test_spellings_of_a_second_look_are_refused_as_well(command: str) -> None:
 
 @pytest.mark.parametrize("command", INNOCENT, ids=named)
 def test_other_work_is_left_alone(command: str) -> None:
-    """MUST: A mere mention of our commands or files is no offence."""
+    """MUST G4: A mere mention of our commands or files is no offence."""
     assert reason(command) == ""
 
 
@@ -747,7 +747,7 @@ def test_a_state_directory_on_windows_is_known_by_all_its_names() -> None:
     ],
 )
 def test_file_tools_stay_out_of_the_state(tool: str, field: str, path: str) -> None:
-    """MUST: No file tool reaches into the state directory, but for the files that came from the chat."""
+    """MUST G5: No file tool reaches into the state directory, but for the files that came from the chat."""
     assert GUARD.refusal(call(tool, **{field: path, "content": "x", "pattern": "x"}))
 
 
@@ -784,7 +784,7 @@ def test_texts_that_are_written_are_not_taken_for_commands_or_paths() -> None:
 
 
 def test_the_choice_of_a_projects_bot_may_be_read_but_not_changed() -> None:
-    """MUST: the model never changes which bot a project has."""
+    """MUST G6: the model never changes which bot a project has."""
     file = f"{HOME}/shop/telegram-channel.toml"
     guard = replace(GUARD, program_dirs=(DATA, file))
     for place in (file, "telegram-channel.toml"):
@@ -794,7 +794,7 @@ def test_the_choice_of_a_projects_bot_may_be_read_but_not_changed() -> None:
 
 
 def test_the_installed_program_may_be_read_but_not_changed() -> None:
-    """MUST: The model never changes the bridge's installed program."""
+    """MUST G7: The model never changes the bridge's installed program."""
     inside = f"{DATA}/env-1/lib/site-packages/telegram/x.py"
     assert GUARD.refusal(call("Write", file_path=inside, content="x"))
     assert reason(f"echo x > {inside}")
@@ -817,7 +817,7 @@ def test_searches_over_a_directory_above_are_refused_when_they_are_aimed_at_the_
 
 @pytest.mark.parametrize("name", ["telegram:access", "/telegram:configure", "telegram@telegram-channel:access"])
 def test_our_commands_cannot_be_invoked_as_skills(name: str) -> None:
-    """MUST: The model cannot invoke the operator's own commands."""
+    """MUST G8: The model cannot invoke the operator's own commands."""
     assert GUARD.refusal(call("Skill", skill=name, args="pair ABCDEF"))
     assert GUARD.refusal(call("SlashCommand", command=f"{name} pair ABCDEF"))
 
@@ -861,7 +861,7 @@ def test_the_reason_tells_the_model_that_only_the_operator_can_do_it() -> None:
 
 
 def test_input_that_is_no_object_is_refused_only_when_it_names_us() -> None:
-    """MUST: What cannot be read is refused when it names what is guarded."""
+    """MUST G9: What cannot be read is refused when it names what is guarded."""
     assert GUARD.refusal(ToolCall("Bash", f'["{ACCESS}"]'))
     assert GUARD.refusal(ToolCall("Bash", f'{{"command": "cat {STATE}/token"'))
     assert GUARD.refusal(ToolCall("Bash", '["ls"]')) is None
@@ -995,7 +995,7 @@ def test_no_command_makes_the_guard_fail(text: str) -> None:
     "costly", ["cd a*;" * 4_000, "sh -c " * 3_000 + ";", "set " + "a " * 2_000 + ";" + "echo $@ ;" * 1_000]
 )
 def test_a_line_that_takes_long_to_read_is_not_read_to_its_end(costly: str) -> None:
-    """MUST: no command keeps the guard busy for longer than the client waits for it; what is unread is refused."""
+    """MUST G10: no command keeps the guard busy for longer than the client waits for it; what is unread is refused."""
     reading = Reading(("/home/ann/shop",), {})
     reading.run(costly)
     assert reading.incomplete

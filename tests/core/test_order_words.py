@@ -22,7 +22,7 @@ PAUSE = replace(STOP, kind=OrderKind.PAUSE, session=EVERY_SESSION, by_name="Bob\
 def test_the_answer_to_a_stop_says_what_is_true_and_nothing_else(
     hooks: bool, in_flight: bool, denied: int, running: tuple[str, ...], waiting: int
 ) -> None:
-    """MUST: the answer to /stop says truthfully what was stopped and what cannot be."""
+    """MUST B1: the answer to /stop says truthfully what was stopped and what cannot be."""
     said = order_words.stop_answer(StopFacts(hooks, in_flight, running, denied, waiting=waiting)).plain()
     idle = hooks and not (in_flight or running or denied)
     assert ("I cannot stop it from here" in said) is (not hooks)

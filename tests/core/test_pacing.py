@@ -71,7 +71,7 @@ def test_all_leave_in_the_order_in_which_they_asked() -> None:
 
 
 def test_an_album_counts_as_all_its_messages_and_is_not_overtaken_for_ever() -> None:
-    """MUST: an album gets its turn, however many single messages others send."""
+    """MUST M13: an album gets its turn, however many single messages others send."""
     rate = Rate(most=5, within_s=5.0)
     wanted = [(f"{index}", passage(messages=messages, rate=rate)) for index, messages in enumerate((3, 3, 1, 10, 1))]
     assert Senders().until_gone(*wanted) == [("0", 0), ("1", 5), ("2", 5), ("3", 10), ("4", 15)]
@@ -98,7 +98,7 @@ def test_a_message_that_waits_for_its_chat_takes_nothing_from_other_chats() -> N
 
 
 def test_whoever_dies_while_it_waits_holds_nobody_up_for_long() -> None:
-    """MUST: a sender that dies while it waits delays others by seconds, not for good."""
+    """MUST M14: a sender that dies while it waits delays others by seconds, not for good."""
     senders = Senders()
     rate = Rate(most=5, within_s=1.0)
     senders.ask("first", passage(messages=5, rate=rate))
@@ -121,7 +121,7 @@ def test_a_pause_holds_everybody_and_the_longer_one_counts() -> None:
 
 
 def test_those_who_were_held_do_not_all_leave_at_once() -> None:
-    """MUST: after a flood wait, the messages that piled up leave at the usual pace."""
+    """MUST M15: after a flood wait, the messages that piled up leave at the usual pace."""
     senders = Senders()
     senders.book.pause(ANN, KINDS, 30, senders.now)
     gone = senders.until_gone(*((name, passage()) for name in "abcdefgh"))
@@ -129,7 +129,7 @@ def test_those_who_were_held_do_not_all_leave_at_once() -> None:
 
 
 def test_three_paused_chats_pause_the_bot_for_a_moment() -> None:
-    """MUST: when three chats at once are told to wait, the bot pauses for at most five seconds."""
+    """MUST M16: when three chats at once are told to wait, the bot pauses for at most five seconds."""
     senders = Senders()
     for chat, seconds in ((ANN, 30), (BOB, 60)):
         senders.book.pause(chat, KINDS, seconds, senders.now)
@@ -149,7 +149,7 @@ def test_many_chats_with_a_pause_for_reactions_do_not_pause_the_bot() -> None:
 
 @pytest.mark.parametrize("jump_s", [-86_400.0, -30.0, 30.0, 86_400.0])
 def test_a_clock_that_jumps_costs_at_most_one_window_and_one_pause(jump_s: float) -> None:
-    """MUST: a jump of the clock delays nothing by more than one pause and one window."""
+    """MUST M17: a jump of the clock delays nothing by more than one pause and one window."""
     senders = Senders()
     for number in range(8):
         senders.ask(f"{number}", passage())

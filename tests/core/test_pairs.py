@@ -74,7 +74,7 @@ def test_a_call_with_the_same_input_belongs_to_the_request(preview: str, real: s
     ],
 )
 def test_whatever_differs_or_cannot_be_compared_does_not_belong(preview: str, real: str) -> None:
-    """MUST: a hook's call enriches only the request whose tool and input it certainly is."""
+    """MUST V19: a hook's call enriches only the request whose tool and input it certainly is."""
     assert not belongs(asked(preview), ToolCall("Bash", real))
 
 

@@ -117,7 +117,7 @@ def test_a_choice_that_does_not_fit_a_button_is_refused_when_it_is_made(index: i
 
 
 def test_a_choice_that_the_card_does_not_offer_is_not_there() -> None:
-    """MUST: a press that names a choice which the card does not offer decides nothing."""
+    """MUST V24: a press that names a choice which the card does not offer decides nothing."""
     one, two = Suggestion("Always allow a", "{}"), Suggestion("Always allow b", "[]")
     enriched = replace(OPEN, details=Details("{}", (one, two)))
     assert [suggestion(enriched, at) for at in (None, -1, 0, 1, 2)] == [None, None, one, two, None]

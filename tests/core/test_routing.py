@@ -58,7 +58,7 @@ def facts(members: tuple[Member, ...] = BOTH, **named: Any) -> RoutingFacts:
     ],
 )
 def test_the_first_rule_that_applies_decides(known: RoutingFacts, expected: Route) -> None:
-    """MUST: a message goes to the session of its topic, else to the one it answers, else to the chat's choice,
+    """MUST F1: a message goes to the session of its topic, else to the one it answers, else to the chat's choice,
     else to the only one; with several and none chosen nobody gets it until somebody says."""
     assert route(known) == expected
 
@@ -69,7 +69,7 @@ RULES = (("addressed", Why.NAMED), ("bound", Why.TOPIC), ("author", Why.REPLY), 
 
 @pytest.mark.parametrize("members", [(), (SHOP_MEMBER,), (WEB_MEMBER,), BOTH], ids=len)
 def test_the_order_of_the_rules_holds_for_every_combination(members: tuple[Member, ...]) -> None:
-    """MUST: whoever names a session, or writes in its topic, is never sent to another; a dead choice is none."""
+    """MUST F2: whoever names a session, or writes in its topic, is never sent to another; a dead choice is none."""
     alive = {one.session for one in members}
     for back, *values in product((False, True), *[NAMED] * 4):
         recent = frozenset({DEAD} if back else ())
@@ -103,7 +103,7 @@ def test_the_order_of_the_rules_holds_for_every_combination(members: tuple[Membe
 
 
 def test_what_is_not_open_to_the_sender_gets_nothing_now_or_later() -> None:
-    """MUST: a session that is not open to a sender gets nothing of theirs, whether it is alive or not."""
+    """MUST F3: a session that is not open to a sender gets nothing of theirs, whether it is alive or not."""
     barred = frozenset({DEAD})
     for rule, why in RULES[:3]:
         meant: dict[str, Any] = {rule: DEAD}
@@ -123,7 +123,7 @@ MAYBE = st.none() | IDS
 def test_a_result_names_one_living_session_or_says_why_not(
     members: tuple[Member, ...], named: dict[str, SessionId | None], barred: frozenset[SessionId]
 ) -> None:
-    """MUST: exactly one session gets a message, and only a living one."""
+    """MUST F4: exactly one session gets a message, and only a living one."""
     alive = {one.session for one in members} - barred
     match route(facts(members, **named, barred=barred)):
         case Directed(session, _):

@@ -73,7 +73,7 @@ SHOP = f"{HOME}/shop"
     ],
 )
 def test_a_name_covers_what_it_names(name: str, label: str, project: str, branch: str, expected: bool) -> None:
-    """MUST: a limit covers a project, a branch of it or a directory; what is in doubt is closed."""
+    """MUST O23: a limit covers a project, a branch of it or a directory; what is in doubt is closed."""
     assert leaves_open({name}, label, project, branch) is expected
     assert leaves_open({"other", name}, label, project, branch) is expected
 
@@ -98,7 +98,7 @@ def test_no_names_are_no_limit(label: str, project: str, branch: str) -> None:
 def test_whoever_else_is_running_changes_nothing_about_who_is_covered(
     running: list[tuple[str, str, str]], name: str
 ) -> None:
-    """MUST: what a limit covers does not change because another session starts or ends."""
+    """MUST O24: what a limit covers does not change because another session starts or ends."""
     named = [
         Named(SessionId(f"s{number}"), last, NOON + timedelta(seconds=number), f"{above}/{last}", branch)
         for number, (last, branch, above) in enumerate(running)

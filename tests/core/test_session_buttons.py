@@ -29,7 +29,7 @@ SESSIONS = st.text(min_size=1, max_size=90).map(SessionId) | st.text("#ab-", min
 
 @given(SESSIONS, SESSIONS)
 def test_a_press_names_the_session_of_its_button_and_no_other(session: SessionId, other: SessionId) -> None:
-    """MUST: a press names exactly the session its button stood for, however long its id is."""
+    """MUST F5: a press names exactly the session its button stood for, however long its id is."""
     for data, kind in ((use_data(session), ChoiceKind.USE), (take_data(session), ChoiceKind.TAKE)):
         assert 1 <= len(data.encode()) <= 64
         choice = parse_choice(data)

@@ -59,7 +59,7 @@ def called(*names: str) -> tuple[Member, ...]:
 def test_a_session_is_called_as_its_project_with_what_tells_it_from_others(
     sessions: list[tuple[str, str]], expected: list[str]
 ) -> None:
-    """MUST: a session is called by its project, with its branch or a number where others have the same name."""
+    """MUST F6: a session is called by its project, with its branch or a number where others have the same name."""
     assert list(labels(named(*sessions)).values()) == expected
 
 
@@ -84,7 +84,7 @@ def crowds(draw: st.DrawFn) -> list[Named]:
 
 @given(st.data(), crowds())
 def test_labels_are_unique_visible_short_and_always_the_same(data: st.DataObject, crowd: list[Named]) -> None:
-    """MUST: no two living sessions have the same label, in whatever letter case."""
+    """MUST F7: no two living sessions have the same label, in whatever letter case."""
     given_out = labels(crowd)
     assert set(given_out) == {one.session for one in crowd}
     folded = [unicodedata.normalize("NFKC", label).casefold() for label in given_out.values()]
@@ -128,7 +128,7 @@ SHOP, SHOP_2, SHIPPING, FIX = PEOPLE = called("Shop", "Shop 2", "shipping", "web
 def test_a_name_or_its_unique_beginning_finds_a_session(
     typed: str, expected: Member | Ambiguous | NoSuchMember
 ) -> None:
-    """MUST: /use and /to take a label in any letter case, or the beginning of exactly one."""
+    """MUST F8: /use and /to take a label in any letter case, or the beginning of exactly one."""
     assert find_member(PEOPLE, typed) == expected
 
 
@@ -149,7 +149,7 @@ def test_a_name_or_its_unique_beginning_finds_a_session(
     ],
 )
 def test_to_takes_a_name_of_several_words_and_leaves_the_text_alone(rest: str, expected: AddressOutcome) -> None:
-    """MUST: /to passes the text on without the command and the name, and nothing else is taken away from it."""
+    """MUST F9: /to passes the text on without the command and the name, and nothing else is taken away from it."""
     assert addressed(PEOPLE, rest) == expected
 
 

@@ -70,7 +70,7 @@ def test_what_answers_a_press_fits_its_bubble(notice: Styled) -> None:
 
 
 def test_the_list_tells_each_session_and_marks_the_chosen_one() -> None:
-    """MUST: /sessions lists every living session with project, branch and age, and marks the chat's choice."""
+    """MUST F10: /sessions lists every living session with project, branch and age, and marks the chat's choice."""
     assert words.sessions_list(LISTED, SHOP.session, NOON).plain() == (
         "2 sessions are running. ✓ is the one this chat talks to.\n"
         "\n✓ shop: …/work/shop, branch main, running for 60 minutes"

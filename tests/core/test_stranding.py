@@ -35,7 +35,7 @@ def lots_of(plan: StrandedPlan, one: InboxEntry) -> list[str]:
 def test_who_was_meant_is_asked_about_and_everything_else_is_routed_anew(
     why: Why | None, state: DeliveryState, rules: RoutingRules
 ) -> None:
-    """MUST: what was meant for a session that died is offered or waits, as configured; the rest is routed anew."""
+    """MUST F11: what was meant for a session that died is offered or waits, as configured; the rest is routed anew."""
     one = left(why=why, state=state)
     plan = restrand([one], {ALIVE}, NOW, LONG_GONE, rules)
     expected = rules.stranded if why and why.is_meant else "anew"
@@ -45,7 +45,7 @@ def test_who_was_meant_is_asked_about_and_everything_else_is_routed_anew(
 
 
 def test_a_session_that_comes_back_at_once_keeps_its_own() -> None:
-    """MUST: nothing of a session is touched before it has been gone for a while: a restart keeps its own."""
+    """MUST F12: nothing of a session is touched before it has been gone for a while: a restart keeps its own."""
     one = left(state=EMITTED)
     assert restrand([one], {ALIVE}, later(9.9), LONG_GONE) == StrandedPlan(look_again_at=later(10))
     assert restrand([one], {ALIVE}, NOW, {}) == StrandedPlan(look_again_at=later(20))
@@ -60,7 +60,7 @@ def test_a_clock_that_was_set_back_keeps_nothing_waiting() -> None:
 
 @pytest.mark.parametrize("why", [None, *Why])
 def test_what_was_given_twice_is_never_given_a_third_time(why: Why | None) -> None:
-    """MUST: what two sessions were given without a sign of reading is told to the chat, not given once more."""
+    """MUST F13: what two sessions were given without a sign of reading is told to the chat, not given once more."""
     twice = left(why=why, state=EMITTED, redelivered=True)
     told = replace(twice, noticed=True)
     for living in ({ALIVE}, set[SessionId]()):

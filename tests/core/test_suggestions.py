@@ -51,7 +51,7 @@ def mode(name: object, where: object = "session") -> dict[str, object]:
     ],
 )
 def test_a_choice_of_the_terminal_is_told_in_plain_words(item: dict[str, object], words: str) -> None:
-    """MUST: the terminal's further choices are offered in words that say what is allowed and how far."""
+    """MUST V22: the terminal's further choices are offered in words that say what is allowed and how far."""
     (one,) = read_suggestions(json.dumps([item]))
     assert one.words == words
     assert json.loads(one.raw) == item
@@ -107,7 +107,7 @@ def test_a_choice_of_the_terminal_is_told_in_plain_words(item: dict[str, object]
     ],
 )
 def test_what_cannot_be_told_whole_is_not_offered(item: object) -> None:
-    """MUST: what cannot be said completely in plain words, and the mode that asks nobody, gets no button."""
+    """MUST V23: what cannot be said completely in plain words, and the mode that asks nobody, gets no button."""
     assert read_suggestions(json.dumps([item])) == ()
     assert [one.words for one in read_suggestions(json.dumps([item, mode("plan")]))] == [
         "Switch to plan mode in this session"

@@ -73,12 +73,12 @@ def topic(
 def test_one_step_at_a_time_towards_one_open_topic_of_its_own(
     bindings: list[TopicBinding], step: Step | None
 ) -> None:
-    """MUST: a session has one topic in a chat, its own or one its project left, and changes what is not right."""
+    """MUST F14: a session has one topic in a chat, its own or one its project left, and changes what is not right."""
     assert next_step(I_AM, TEAM, bindings, LIVING) == step
 
 
 def test_without_a_known_project_nothing_is_inherited() -> None:
-    """MUST: sessions whose project is not known never inherit a topic from each other."""
+    """MUST F15: sessions whose project is not known never inherit a topic from each other."""
     nameless = Member(ME, "session", "")
     for left in (topic(None, project=""), topic(DEAD, project="")):
         assert next_step(nameless, TEAM, [left], LIVING) == Open(TEAM, "session")
@@ -110,7 +110,7 @@ MEMBERS = (Member(YOU, "blog", BLOG),)
 def test_what_a_session_leaves_is_handed_over_or_closed(
     bindings: list[TopicBinding], members: tuple[Member, ...], since_s: float, plan: TidyingPlan
 ) -> None:
-    """MUST: the topic of a session that has ended is closed, or kept open for one of its project that waits."""
+    """MUST F16: the topic of a session that has ended is closed, or kept open for one of its project that waits."""
     since = {key_of(one): since_s for one in bindings}
     assert tidying(bindings, members, AFTER_S, since, AFTER_S) == plan
 
@@ -205,7 +205,7 @@ TIDYING = st.tuples(st.just("tidy"), st.none(), st.sampled_from([1.0, 5.0, 11.0]
 def test_however_sessions_come_and_go_each_has_one_topic_and_each_topic_one_session(
     events: list[tuple[str, ...]],
 ) -> None:
-    """MUST: a session has at most one topic in a chat, and no two living sessions ever have the same."""
+    """MUST F17: a session has at most one topic in a chat, and no two living sessions ever have the same."""
     town = Town()
     for kind, who, what, name in events:
         session = SessionId(who)
@@ -234,7 +234,7 @@ def test_however_sessions_come_and_go_each_has_one_topic_and_each_topic_one_sess
 
 
 def test_ten_sessions_after_each_other_share_one_topic() -> None:
-    """MUST: the next session of the same project takes its topic over."""
+    """MUST F18: the next session of the same project takes its topic over."""
     town = Town()
     for number in range(10):
         session = SessionId(f"s{number}")

@@ -95,7 +95,7 @@ def test_the_messages_a_prompt_names_are_found_whatever_their_tags_look_like(
 
 
 def test_what_somebody_is_called_cannot_name_another_message() -> None:
-    """MUST: a person's name in a tag cannot make another message count as read."""
+    """MUST T1: a person's name in a tag cannot make another message count as read."""
     assert channel_messages(tag(user='x" message_id="8')) == ()
     assert channel_messages(tag(user='x" chat_id="-5')) == ()
 
@@ -135,7 +135,7 @@ def test_a_turn_is_in_flight_from_its_prompt_to_its_end() -> None:
 
 
 def test_a_prompt_typed_into_a_turn_joins_it() -> None:
-    """MUST: a prompt that joins the turn in flight begins no other: who asked before still waits for its end."""
+    """MUST T2: a prompt that joins the turn in flight begins no other: who asked before still waits for its end."""
     first = with_asked(turn_of(PromptSubmitted("hi", "p1"), ToolStarting(BASH)), [Asked(ANN, MessageId("7"))])
     assert after(first, PromptSubmitted("and this", "p1"), later(5)) == replace(first, heard_at=later(5))
     for other in ("p2", ""):
@@ -210,7 +210,7 @@ def test_only_what_waits_for_somebody_counts_as_waiting(call: AttentionWanted, k
 
 
 def test_an_idle_terminal_has_no_turn_in_flight() -> None:
-    """MUST: an idle terminal ends a turn that was interrupted without a hook."""
+    """MUST T3: an idle terminal ends a turn that was interrupted without a hook."""
     running = turn_of(PromptSubmitted("hi"), ToolStarting(BASH))
     assert not after(running, AttentionWanted("…", "idle_prompt"), later(60)).in_flight
     assert after(running, AttentionWanted("…", "permission_prompt"), later(60)).in_flight
@@ -229,7 +229,7 @@ def test_an_idle_terminal_has_no_turn_in_flight() -> None:
 def test_a_turn_of_which_nothing_is_heard_is_believed_only_so_long(
     calls: tuple[HookCall, ...], busy_until_s: float
 ) -> None:
-    """MUST: a session counts as busy from prompt to stop, for as long as its hooks are heard."""
+    """MUST T4: a session counts as busy from prompt to stop, for as long as its hooks are heard."""
     turn = turn_of(*calls)
     just_before = later(busy_until_s) - timedelta(seconds=0.1)
     assert is_busy(turn, just_before, RULES)
@@ -250,7 +250,7 @@ def test_a_refused_call_never_runs_and_may_end_the_turn() -> None:
 
 
 def test_calls_that_are_refused_together_are_of_the_turn_that_they_end() -> None:
-    """MUST: a turn that a stop has ended goes on as that turn where the client goes on with it."""
+    """MUST T5: a turn that a stop has ended goes on as that turn where the client goes on with it."""
     turn = with_asked(turn_of(PromptSubmitted("hi")), [Asked(ANN, MessageId("7"))])
     over = after_refusal(turn, BASH, later(1), ends_turn=True)
     again = after_refusal(over, ToolCall("Read", "{}", "use-9"), later(1), ends_turn=True)

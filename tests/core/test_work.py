@@ -118,7 +118,7 @@ def test_pieces_in_order_make_the_text_and_repeated_ones_change_nothing(
     ],
 )
 def test_the_newest_text_is_kept_in_order_and_with_its_gaps(pieces: list[TextShown], text: str) -> None:
-    """MUST: pieces of Claude's text that overtake each other are shown in their order."""
+    """MUST T31: pieces of Claude's text that overtake each other are shown in their order."""
     words = after(*pieces).words
     assert words is not None
     assert words.text == text

@@ -11,9 +11,9 @@ CHAT, TOPIC = (1, None), (-5, 7)
 
 
 async def test_many_sessions_lose_nothing_when_pollers_are_killed() -> None:
-    """MUST: whatever a person said reaches the session it was meant for and no other, whichever process polls.
+    """MUST F63: whatever a person said reaches the session it was meant for and no other, whichever process polls.
 
-    MUST: after the death of the process that polls, another one polls by itself.
+    MUST F64: after the death of the process that polls, another one polls by itself.
     """
     course, findings = await trial(5, 40, 2, seed=7, tell=lambda _words: None)
     assert complaints(course, findings) == []

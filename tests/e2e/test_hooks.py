@@ -55,7 +55,7 @@ async def labels(world: World, card: StoredMessage, wanted: str) -> str:
 
 
 async def test_a_prompt_with_our_tag_shows_that_the_message_was_read() -> None:
-    """MUST: a prompt that carries a message's tag makes it READ, and the chat sees another sign than 👀."""
+    """MUST T33: a prompt that carries a message's tag makes it READ, and the chat sees another sign than 👀."""
     async with World(redeliver_after_s="1") as world:
         ann = await world.friend("Ann")
         session = await world.session()
@@ -72,7 +72,7 @@ def said_in(phone: Phone) -> Any:
 
 
 async def test_nothing_is_given_again_while_a_turn_is_in_flight() -> None:
-    """MUST: nothing is given again while a turn is in flight, however long it takes."""
+    """MUST T34: nothing is given again while a turn is in flight, however long it takes."""
     async with World(redeliver_after_s="1") as world:
         ann = await world.friend("Ann")
         session = await world.session()
@@ -94,7 +94,7 @@ async def test_nothing_is_given_again_while_a_turn_is_in_flight() -> None:
 
 
 async def test_final_words_reach_whoever_asked_and_nobody_else() -> None:
-    """MUST: at the end of a turn a chat that asked and got no answer gets the final words, once."""
+    """MUST T35: at the end of a turn a chat that asked and got no answer gets the final words, once."""
     async with World() as world:
         ann, bob = await world.friend("Ann"), await world.friend("Bob", "sender")
         session = await world.session()
@@ -118,7 +118,7 @@ async def test_final_words_reach_whoever_asked_and_nobody_else() -> None:
 
 
 async def test_without_words_there_is_a_short_note() -> None:
-    """MUST: where a turn ends without words, a short note says so."""
+    """MUST T36: where a turn ends without words, a short note says so."""
     async with World() as world:
         ann = await world.friend("Ann")
         session = await world.session()
@@ -130,7 +130,7 @@ async def test_without_words_there_is_a_short_note() -> None:
 
 
 async def test_a_card_offers_what_the_terminal_offers_and_always_goes_back_through_the_hook() -> None:
-    """MUST: an "always" answer goes back through the waiting hook with exactly the chosen suggestion."""
+    """MUST T37: an "always" answer goes back through the waiting hook with exactly the chosen suggestion."""
     async with World() as world:
         ann = await world.friend("Ann")
         session = await world.session()
@@ -155,7 +155,7 @@ async def test_a_card_offers_what_the_terminal_offers_and_always_goes_back_throu
 
 
 async def test_a_hook_that_comes_after_its_card_enriches_it() -> None:
-    """MUST: the hook that belongs to a card enriches it, whichever of the two came first."""
+    """MUST T38: the hook that belongs to a card enriches it, whichever of the two came first."""
     async with World() as world:
         ann = await world.friend("Ann")
         session = await world.session()
@@ -171,7 +171,7 @@ async def test_a_hook_that_comes_after_its_card_enriches_it() -> None:
 
 
 async def test_a_denial_with_a_reason_is_a_reply_to_the_card() -> None:
-    """MUST: a reply to a card denies with that reason, and Claude reads it."""
+    """MUST T39: a reply to a card denies with that reason, and Claude reads it."""
     async with World() as world:
         ann = await world.friend("Ann")
         session = await world.session()
@@ -189,7 +189,7 @@ async def test_a_denial_with_a_reason_is_a_reply_to_the_card() -> None:
 
 
 async def test_a_hook_without_a_card_is_answered_at_once_where_none_can_come() -> None:
-    """MUST: a permission hook is never left waiting where nobody can be asked."""
+    """MUST T40: a permission hook is never left waiting where nobody can be asked."""
     async with World(poll="never") as world:
         await world.friend("Ann")
         session = await world.session(wait_polling=False)
@@ -199,7 +199,7 @@ async def test_a_hook_without_a_card_is_answered_at_once_where_none_can_come() -
 
 
 async def test_relaying_by_the_hook_alone_and_not_at_all() -> None:
-    """MUST: permission_relay says where prompts come from: the channel, the hook alone, or nowhere."""
+    """MUST T41: permission_relay says where prompts come from: the channel, the hook alone, or nowhere."""
     async with World(relay="hook") as world:
         ann = await world.friend("Ann")
         session = await world.session()
@@ -220,7 +220,7 @@ async def test_relaying_by_the_hook_alone_and_not_at_all() -> None:
 
 
 async def test_a_write_is_shown_as_a_diff_against_the_file() -> None:
-    """MUST: a Write is shown as the change it makes to the file that is there."""
+    """MUST T42: a Write is shown as the change it makes to the file that is there."""
     async with World() as world:
         ann = await world.friend("Ann")
         session = await world.session()
@@ -234,7 +234,7 @@ async def test_a_write_is_shown_as_a_diff_against_the_file() -> None:
 
 
 async def test_a_card_closes_when_the_terminal_answered() -> None:
-    """MUST: when the tool ran, was refused, or the turn ended without us, every card says so and has no buttons."""
+    """MUST T43: when the tool ran, was refused, or the turn ended without us, every card says so and has no buttons."""
     async with World() as world:
         ann, bob = await world.friend("Ann"), await world.friend("Bob", "approver")
         session = await world.session()
@@ -262,7 +262,7 @@ async def test_a_card_closes_when_the_terminal_answered() -> None:
 
 
 async def test_stop_binds_until_the_turn_is_over() -> None:
-    """MUST: after /stop every tool call of the session is refused, in subagents too, until a new turn or /resume."""
+    """MUST T44: after /stop every tool call of the session is refused, in subagents too, until a new turn or /resume."""
     async with World() as world:
         ann, bob = await world.friend("Ann"), await world.friend("Bob", "sender")
         session = await world.session()
@@ -296,7 +296,7 @@ async def test_stop_binds_until_the_turn_is_over() -> None:
 
 
 async def test_what_is_typed_into_a_turn_ends_nothing_of_it() -> None:
-    """MUST: a prompt that joins the turn in flight closes no card, lifts no stop and takes nobody's answer away."""
+    """MUST T45: a prompt that joins the turn in flight closes no card, lifts no stop and takes nobody's answer away."""
     async with World() as world:
         ann = await world.friend("Ann")
         session = await world.session()
@@ -322,7 +322,7 @@ async def test_what_is_typed_into_a_turn_ends_nothing_of_it() -> None:
 
 
 async def test_stop_says_the_truth_when_nothing_runs_and_resume_lifts_it() -> None:
-    """MUST: the answer to /stop says what was stopped, and that nothing was when nothing was."""
+    """MUST T46: the answer to /stop says what was stopped, and that nothing was when nothing was."""
     async with World() as world:
         ann = await world.friend("Ann")
         session = await world.session()
@@ -340,7 +340,7 @@ async def test_stop_says_the_truth_when_nothing_runs_and_resume_lifts_it() -> No
 
 
 async def test_stop_holds_what_a_turn_left_in_the_background() -> None:
-    """MUST: a stop that comes after a turn holds the tasks which that turn left running in the background."""
+    """MUST T47: a stop that comes after a turn holds the tasks which that turn left running in the background."""
     async with World() as world:
         ann = await world.friend("Ann")
         session = await world.session()
@@ -361,7 +361,7 @@ async def test_stop_holds_what_a_turn_left_in_the_background() -> None:
 
 
 async def test_pause_holds_messages_back_and_resume_releases_them_in_order() -> None:
-    """MUST: while paused, messages are kept and not given; /resume gives them in order."""
+    """MUST T48: while paused, messages are kept and not given; /resume gives them in order."""
     async with World() as world:
         ann = await world.friend("Ann")
         session = await world.session()
@@ -377,7 +377,7 @@ async def test_pause_holds_messages_back_and_resume_releases_them_in_order() -> 
 
 
 async def test_the_guard_keeps_the_model_from_our_state_and_commands() -> None:
-    """MUST: a model's call that would run our access commands or touch our state is refused, however spelled."""
+    """MUST T49: a model's call that would run our access commands or touch our state is refused, however spelled."""
     async with World() as world:
         await world.friend("Ann")
         session = await world.session()
@@ -398,7 +398,7 @@ async def test_the_guard_keeps_the_model_from_our_state_and_commands() -> None:
 
 
 async def test_progress_is_one_message_that_folds_when_the_answer_comes() -> None:
-    """MUST: progress is shown only where it was asked for, in one message that ends with the answer."""
+    """MUST T50: progress is shown only where it was asked for, in one message that ends with the answer."""
     async with World() as world:
         ann, bob = await world.friend("Ann"), await world.friend("Bob", "sender")
         session = await world.session()
@@ -417,7 +417,7 @@ async def test_progress_is_one_message_that_folds_when_the_answer_comes() -> Non
 
 
 async def test_text_is_streamed_as_a_draft_and_ends_in_the_real_message() -> None:
-    """MUST: streamed text is a draft in a private chat that asked for it, and the hook never waits for it."""
+    """MUST T51: streamed text is a draft in a private chat that asked for it, and the hook never waits for it."""
     async with World() as world:
         ann = await world.friend("Ann")
         session = await world.session()
@@ -432,7 +432,7 @@ async def test_text_is_streamed_as_a_draft_and_ends_in_the_real_message() -> Non
 
 
 async def test_what_the_terminal_waits_for_is_told_to_the_owner() -> None:
-    """MUST: what the terminal waits for, and we cannot relay, becomes one line in the owner's chat."""
+    """MUST T52: what the terminal waits for, and we cannot relay, becomes one line in the owner's chat."""
     async with World() as world:
         ann, bob = await world.friend("Ann"), await world.friend("Bob", "approver")
         session = await world.session()
@@ -454,7 +454,7 @@ async def test_what_the_terminal_waits_for_is_told_to_the_owner() -> None:
 
 
 async def test_everything_works_without_a_single_hook() -> None:
-    """MUST: without hooks everything keeps the plain contract: messages, proofs by tool calls, cards, verdicts."""
+    """MUST T53: without hooks everything keeps the plain contract: messages, proofs by tool calls, cards, verdicts."""
     async with World(redeliver_after_s="1") as world:
         ann = await world.friend("Ann")
         session = await world.session()
@@ -478,7 +478,7 @@ async def test_everything_works_without_a_single_hook() -> None:
 
 
 async def test_the_hook_tool_is_not_listed_and_is_no_tool_for_the_model() -> None:
-    """MUST: the hook's tool is not listed, and a call of the model does not reach it."""
+    """MUST T54: the hook's tool is not listed, and a call of the model does not reach it."""
     async with World() as world:
         session = await world.session()
         names = {one["name"] for one in await session.tools()}
@@ -495,7 +495,7 @@ async def test_the_hook_tool_is_not_listed_and_is_no_tool_for_the_model() -> Non
 
 
 async def test_no_hook_call_ever_fails_whatever_it_carries() -> None:
-    """MUST: a hook call with anything in it is answered without an error and holds nothing up."""
+    """MUST T55: a hook call with anything in it is answered without an error and holds nothing up."""
     async with World() as world:
         session = await world.session()
         odd: list[Any] = ["", "{", "[]", "null", "\ud800", "x" * 200_000, json.dumps({"command": ["a"]}), TOKEN]

@@ -19,7 +19,7 @@ async def _is_noted(store: Store, chat: str, message: str) -> bool:
 
 
 async def test_a_chat_chooses_among_sessions_and_each_message_reaches_exactly_one() -> None:
-    """MUST: with several sessions and none chosen, the chat is asked once, and what waits follows the answer."""
+    """MUST F27: with several sessions and none chosen, the chat is asked once, and what waits follows the answer."""
     async with World() as world:
         ann = await world.friend("Ann")
         shop, web, blog = await world.sessions("shop", "website", "blog")
@@ -75,7 +75,7 @@ async def test_work_of_a_session_that_does_not_poll_shows_in_the_chat() -> None:
 
 
 async def test_what_a_session_that_was_killed_had_not_read_finds_another_or_is_offered() -> None:
-    """MUST: what was meant for a session that has ended goes to another only if a person says so."""
+    """MUST F34: what was meant for a session that has ended goes to another only if a person says so."""
     async with World() as world:
         ann = await world.friend("Ann")
         shop, web = await world.sessions("shop", "website")
@@ -100,7 +100,7 @@ async def test_what_a_session_that_was_killed_had_not_read_finds_another_or_is_o
 
 
 async def test_a_session_that_comes_back_under_its_id_gets_what_was_meant_for_it() -> None:
-    """MUST: with `stranded = wait`, what was meant for a session waits for it."""
+    """MUST F35: with `stranded = wait`, what was meant for a session waits for it."""
     async with World(stranded="wait") as world:
         ann = await world.friend("Ann")
         await world.session(project="website")
@@ -115,7 +115,7 @@ async def test_a_session_that_comes_back_under_its_id_gets_what_was_meant_for_it
 
 
 async def test_two_processes_of_one_session_are_given_each_message_once() -> None:
-    """MUST: of two processes of one session, one delivers."""
+    """MUST F26: of two processes of one session, one delivers."""
     async with World() as world:
         ann = await world.friend("Ann")
         first = await world.session(project="shop", session_id="same")

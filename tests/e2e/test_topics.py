@@ -60,7 +60,7 @@ async def answered(session: ScriptedSession, text: str, answer: str) -> None:
 
 
 async def test_two_sessions_have_a_topic_each_and_everything_stays_in_it(tmp_path: Path) -> None:
-    """MUST: what is said in a session's topic goes to that session, and its answers, files and typing stay there."""
+    """MUST F59: what is said in a session's topic goes to that session, and its answers, files and typing stay there."""
     async with World() as world:
         ann = await world.friend("Ann")
         team = await forum(world, ann)
@@ -86,7 +86,7 @@ def _is_file_in(message: StoredMessage, topic: Topic) -> bool:
 
 
 async def test_the_next_session_of_a_project_has_the_topic_of_the_last() -> None:
-    """MUST: a session's topic is closed when it ends, and the next one of its project has it."""
+    """MUST F60: a session's topic is closed when it ends, and the next one of its project has it."""
     async with World(orphaned_after_s="1") as world:
         ann = await world.friend("Ann")
         team = await forum(world, ann)
@@ -115,7 +115,7 @@ async def test_two_sessions_of_one_project_are_told_apart_by_name() -> None:
 
 
 async def test_an_answer_to_a_deleted_topic_is_not_lost() -> None:
-    """MUST: what cannot be sent to a topic that is gone is sent to the general topic."""
+    """MUST F61: what cannot be sent to a topic that is gone is sent to the general topic."""
     async with World() as world:
         ann = await world.friend("Ann")
         team = await forum(world, ann)
@@ -129,7 +129,7 @@ async def test_an_answer_to_a_deleted_topic_is_not_lost() -> None:
 
 
 async def test_cards_come_in_the_session_s_topic_of_a_private_chat() -> None:
-    """MUST: a permission card comes in the topic of the session that asks."""
+    """MUST F62: a permission card comes in the topic of the session that asks."""
     async with World() as world:
         world.bot.has_topics = True
         ann = await world.friend("Ann")

@@ -220,7 +220,7 @@ class TestBell:
     async def test_every_commit_of_a_real_process_wakes_who_waits(
         self, database: Path, ear: Callable[[], Ear | None]
     ) -> None:
-        """MUST: a commit wakes those who wait in other processes by the bell, without looking at the database."""
+        """MUST S31: a commit wakes those who wait in other processes by the bell, without looking at the database."""
         async with opened(database, ear) as mine:
             with spawned("change_when_told", database) as child:
                 child.expect("ready")
@@ -279,7 +279,7 @@ class TestBell:
     async def test_a_bell_that_cannot_be_rung_fails_no_commit(
         self, database: Path, ear: Callable[[], Ear | None]
     ) -> None:
-        """MUST: a bell that cannot be rung fails no commit and hides none for long."""
+        """MUST S32: a bell that cannot be rung fails no commit and hides none for long."""
         database.parent.mkdir()
         block(database)
         async with opened(database, ear, look_every_s=0.01) as mine:

@@ -244,7 +244,7 @@ def test_the_present_version_stays_as_it_is(document: Document[Any], text: str) 
 
 @pytest.mark.parametrize(("document", "text", "value"), OLDER)
 def test_an_older_version_is_read_as_it_was_meant(document: Document[Any], text: str, value: Any) -> None:
-    """MUST: state written by an older version is read as it was meant, and nothing of it is lost."""
+    """MUST S33: state written by an older version is read as it was meant, and nothing of it is lost."""
     assert document.decode(text) == value
     assert document.decode(document.encode(value)) == value
 

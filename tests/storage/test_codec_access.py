@@ -24,7 +24,7 @@ ANN = Sender(SenderId("7"), Role.APPROVER, "Ann", NOON, "invite", welcomed=True)
 
 
 def test_who_was_let_in_before_there_were_limits_has_none() -> None:
-    """MUST: state written by an older version is read as it was meant, and nothing of it is lost."""
+    """MUST S33: state written by an older version is read as it was meant, and nothing of it is lost."""
     state = ACCESS.decode(OLD)
     assert state == AccessState(
         Policy.ALLOWLIST, {ANN.sender: ANN}, invitations=(Invitation("h", "s", Role.SENDER, NOON, later(3600)),)

@@ -41,7 +41,7 @@ class TestEnriching:
         assert await (await shelf.again(store)).prompts.get(FIRST) == replace(prompt(), details=DETAILS)
 
     async def test_details_that_are_there_stay(self, shelf: Shelf, store: Store) -> None:
-        """MUST: what an approver was shown of a request is never exchanged for something else."""
+        """MUST S34: what an approver was shown of a request is never exchanged for something else."""
         await store.prompts.open(prompt())
         await store.prompts.enrich(FIRST, DETAILS)
         seen = await shelf.again(store)
@@ -91,7 +91,7 @@ class TestEnriching:
 
 
 class TestWhatTheAuditSaysOfAVerdict:
-    """MUST: the audit says that more than this once was allowed, or a reason given, and quotes nobody."""
+    """MUST S35: the audit says that more than this once was allowed, or a reason given, and quotes nobody."""
 
     @pytest.mark.parametrize(
         ("details", "more", "said"),

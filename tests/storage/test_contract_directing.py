@@ -31,7 +31,7 @@ def numbers(entries: Sequence[InboxEntry]) -> list[str]:
 
 class TestLooking:
     async def test_each_session_finds_its_own_in_the_order_received(self, shelf: Shelf, store: Store) -> None:
-        """MUST: a message that is directed to one session is due for that session and for no other."""
+        """MUST F92: a message that is directed to one session is due for that session and for no other."""
         await directed(store, TWO, ONE, None, ONE, TWO, ONE)
         inbox = (await shelf.again(store)).inbox
         assert numbers(await inbox.due(session=ONE)) == ["2", "4", "6"]
@@ -102,7 +102,7 @@ class TestWhy:
 
 class TestNobody:
     async def test_the_session_is_taken_away_with_its_reason(self, shelf: Shelf, store: Store) -> None:
-        """MUST: a message that is taken from a session waits for anybody, and for no old reason."""
+        """MUST F93: a message that is taken from a session waits for anybody, and for no old reason."""
         await directed(store, ONE, ONE, state=DeliveryState.EMITTED)
         [one, two] = await store.inbox.unproven(ONE)
         back = Move((one.entry,), EMITTED, DeliveryState.STORED, NOBODY, redelivered=True)

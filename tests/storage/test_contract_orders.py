@@ -49,7 +49,7 @@ class TestGiving:
         assert [order.at for order in listed] == [later(1), later(2), later(3)]
 
     async def test_it_is_audited_in_the_same_step(self, shelf: Shelf, store: Store) -> None:
-        """MUST: an order and its end are audited in the same step, without a word that anybody wrote."""
+        """MUST S36: an order and its end are audited in the same step, without a word that anybody wrote."""
         await store.orders.give(stop())
         await store.orders.give(pause(1))
         await store.orders.lift(OrderKind.STOP, SESSION, BOB, later(2))
@@ -122,7 +122,7 @@ class TestAnswering:
     async def test_one_that_was_replaced_is_not_answered_in_place_of_the_newer(
         self, store: Store, newer: Order
     ) -> None:
-        """MUST: an order that replaced another is answered itself; the answer to the other does not count for it."""
+        """MUST S37: an order that replaced another is answered itself; the answer to the other does not count for it."""
         await store.orders.give(stop())
         await store.orders.give(newer)
         before = await version_of(store)
@@ -131,7 +131,7 @@ class TestAnswering:
         assert await version_of(store) == before
 
     async def test_one_that_was_lifted_does_not_come_back(self, store: Store) -> None:
-        """MUST: nothing but a new order brings back an order that was lifted."""
+        """MUST S38: nothing but a new order brings back an order that was lifted."""
         await store.orders.give(stop())
         await store.orders.lift(OrderKind.STOP, SESSION, ANN, later(1))
         before = await version_of(store)
@@ -187,7 +187,7 @@ class TestLifting:
 
 class TestPruning:
     async def test_an_old_stop_is_forgotten_and_a_pause_never(self, shelf: Shelf, store: Store) -> None:
-        """MUST: a pause stands until somebody lifts it, however long that takes."""
+        """MUST S39: a pause stands until somebody lifts it, however long that takes."""
         await store.orders.give(stop(seconds=-1))
         await store.orders.give(stop(OTHER_SESSION, seconds=0))
         await store.orders.give(pause(-1))
@@ -223,7 +223,7 @@ class TestOtherBots:
 
 class TestWishes:
     async def test_nothing_is_wished_until_somebody_says_so(self, store: Store) -> None:
-        """MUST: a chat that never wished for progress or streaming gets neither."""
+        """MUST S40: a chat that never wished for progress or streaming gets neither."""
         assert await store.wishes.of(CHAT) == Wishes(progress=False, stream=False)
 
     async def test_each_chat_has_its_own(self, shelf: Shelf, store: Store) -> None:

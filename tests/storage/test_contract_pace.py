@@ -34,7 +34,7 @@ def passage(chat: ChatId = ANN, messages: int = 1, kind: str = "MESSAGE") -> Pas
 
 
 async def test_a_slot_is_taken_once_by_whoever_asks(shelf: Shelf, store: Store) -> None:
-    """MUST: the limits per chat and per bot hold for all processes together."""
+    """MUST M18: the limits per chat and per bot hold for all processes together."""
     for _ in range(PRIVATE_PACE.most):
         assert await store.pace.ask(passage()) == Go()
     other = await shelf.again(store)
@@ -46,7 +46,7 @@ async def test_a_slot_is_taken_once_by_whoever_asks(shelf: Shelf, store: Store) 
 
 
 async def test_a_pause_told_to_one_holds_the_others(shelf: Shelf, store: Store) -> None:
-    """MUST: a flood wait told to one process is kept by all."""
+    """MUST M10: a flood wait told to one process is kept by all."""
     await store.pace.pause(ANN, KINDS, 30)
     await store.pace.pause(ANN, KINDS, 3)
     other = await shelf.again(store)
@@ -74,7 +74,7 @@ async def test_bots_have_their_limits_for_themselves(shelf: Shelf, store: Store)
 
 
 async def test_a_message_that_leaves_is_no_change_of_the_store(store: Store) -> None:
-    """MUST: pacing wakes nobody who waits for a change of the store."""
+    """MUST M19: pacing wakes nobody who waits for a change of the store."""
     version = await store.wait_for_change(-1, 0)
     await store.pace.ask(passage())
     await store.pace.pause(ANN, KINDS, 1)
@@ -175,12 +175,12 @@ async def simulated(
 def test_whoever_sends_when_the_limits_hold_for_all_together(
     file: bool, plans: list[list[tuple[ChatId, int]]], lateness_s: float, flood_every: int
 ) -> None:
-    """MUST: the limits per chat and per bot hold for all processes together."""
+    """MUST M18: the limits per chat and per bot hold for all processes together."""
     asyncio.run(simulated(plans, lateness_s, flood_every, file=file))
 
 
 def test_thirty_a_second_hold_for_ten_senders_with_a_chat_for_each_message() -> None:
-    """MUST: the limits per chat and per bot hold for all processes together."""
+    """MUST M18: the limits per chat and per bot hold for all processes together."""
     world = World(None, 10)
     plans = [[(ChatId(f"{100 * sender + number}"), 1) for number in range(20)] for sender in range(10)]
     asyncio.run(world.run(plans, 0.01, 0))
@@ -189,7 +189,7 @@ def test_thirty_a_second_hold_for_ten_senders_with_a_chat_for_each_message() -> 
 
 
 def test_real_processes_never_take_the_same_slot(tmp_path: Path) -> None:
-    """MUST: the limits per chat and per bot hold for all processes together."""
+    """MUST M18: the limits per chat and per bot hold for all processes together."""
     path = tmp_path / "pace.db"
     command = [sys.executable, "-m", "tests.storage.pace_child", str(path), "8"]
     children = [
@@ -214,7 +214,7 @@ async def test_the_file_is_the_owners_alone(tmp_path: Path) -> None:
 
 
 async def test_a_deleted_file_is_made_again_and_everybody_meets_there(tmp_path: Path) -> None:
-    """MUST: the file of the pace may be deleted at any time."""
+    """MUST M20: the file of the pace may be deleted at any time."""
     path = tmp_path / "pace.db"
     one, other = SqlitePace(path, lambda: NOON), SqlitePace(path, lambda: NOON)
     for pace in (one, other):
@@ -228,7 +228,7 @@ async def test_a_deleted_file_is_made_again_and_everybody_meets_there(tmp_path: 
 
 @pytest.mark.parametrize("damage", ["garbage", "other table", "no json", "no numbers", "empty"])
 async def test_a_damaged_file_is_replaced(tmp_path: Path, damage: str) -> None:
-    """MUST: a damaged file of the pace is replaced and holds nothing up."""
+    """MUST M21: a damaged file of the pace is replaced and holds nothing up."""
     path = tmp_path / "pace.db"
     pace = SqlitePace(path, lambda: NOON)
     await pace.ask(passage(messages=5))
@@ -254,7 +254,7 @@ async def test_a_damaged_file_is_replaced(tmp_path: Path, damage: str) -> None:
 
 
 async def test_a_file_that_cannot_be_used_is_said_and_then_left_alone(tmp_path: Path) -> None:
-    """MUST: a pace that cannot be shared delays nothing."""
+    """MUST M22: a pace that cannot be shared delays nothing."""
     (tmp_path / "pace.db").mkdir()
     pace = SqlitePace(tmp_path / "pace.db", lambda: NOON)
     for _ in range(2):

@@ -146,7 +146,7 @@ class TestTakingATopic:
         ],
     )
     async def test_a_topic_of_somebody_else_is_never_taken(self, store: Store, taken: TopicBinding) -> None:
-        """MUST: a topic that a session has, or that belongs to another project or chat, goes to nobody else."""
+        """MUST F88: a topic that a session has, or that belongs to another project or chat, goes to nobody else."""
         await store.routes.bind(taken)
         assert await store.routes.take_topic(GROUP, SHOP, ONE) is None
         assert await store.routes.bindings() == (taken,)
@@ -158,7 +158,7 @@ class TestTakingATopic:
         assert await store.routes.take_topic(GROUP, "", ONE) == topic("2", ONE, "")
 
     async def test_of_many_at_the_same_time_each_gets_another(self, shelf: Shelf, store: Store) -> None:
-        """MUST: however many sessions want a topic at the same time, each topic goes to one of them."""
+        """MUST F89: however many sessions want a topic at the same time, each topic goes to one of them."""
         other = await shelf.open()
         for thread in ("1", "2", "3"):
             await store.routes.bind(topic(thread, None))
@@ -220,7 +220,7 @@ class TestAuthors:
 
 class TestAsking:
     async def test_one_question_stands_for_each_chat_and_topic(self, shelf: Shelf, store: Store) -> None:
-        """MUST: the bot asks a chat or topic once, whichever process asks first."""
+        """MUST F90: the bot asks a chat or topic once, whichever process asks first."""
         assert await store.routes.ask(question(seconds=5))
         assert await store.routes.ask(question("3", seconds=1))
         assert await store.routes.ask(question(seconds=3, chat=CHAT))

@@ -50,7 +50,7 @@ def held(path: Path) -> Iterator[None]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="open files are listed in /proc")
 async def test_closing_that_is_not_waited_for_lets_go_of_everything_all_the_same(tmp_path: Path) -> None:
-    """MUST: a store whose closing is cut short leaves no thread, no open file and no ear behind."""
+    """MUST S41: a store whose closing is cut short leaves no thread, no open file and no ear behind."""
     before = threads_of(tmp_path)
     store = SqliteStore(tmp_path / "state.db", BOT, lambda: NOON, busy_timeout_s=20)
     await store.check()

@@ -181,7 +181,7 @@ class TestDamage:
 
     @pytest.mark.parametrize("statement", ["UPDATE orders SET body = '{'", "DROP TABLE orders"])
     async def test_an_order_that_cannot_be_understood_is_not_taken_for_none(self, made: Path, statement: str) -> None:
-        """MUST: orders that cannot be read are an error, never leave to go on."""
+        """MUST S42: orders that cannot be read are an error, never leave to go on."""
         store = await open_store(made, BOT)
         await store.orders.give(STOP)
         await store.close()

@@ -87,7 +87,7 @@ def tables_of(database: Path) -> dict[str, str]:
 
 
 async def test_everything_that_version_1_kept_is_still_there(old: Path) -> None:
-    """MUST: state written by an older version is read as it was meant, and nothing of it is lost."""
+    """MUST S33: state written by an older version is read as it was meant, and nothing of it is lost."""
     assert known_bots(old) == (BOT,)
     store = await open_store(old, BOT)
     assert await store.access.read() == BOOK
@@ -118,7 +118,7 @@ async def test_prompts_of_version_1_go_on_where_they_were(old: Path) -> None:
 
 
 async def test_everything_that_version_2_kept_is_still_there(newer: Path) -> None:
-    """MUST: state written by an older version is read as it was meant, and nothing of it is lost."""
+    """MUST S33: state written by an older version is read as it was meant, and nothing of it is lost."""
     store = await open_store(newer, BOT)
     assert await store.access.read() == BOOK
     again, waiting = await store.inbox.due()

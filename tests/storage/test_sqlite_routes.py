@@ -36,7 +36,7 @@ async def test_what_was_noted_survives_a_kill_right_afterwards(database: Path) -
 
 
 async def test_of_processes_that_want_the_same_topic_one_gets_it(database: Path) -> None:
-    """MUST: however many sessions want a topic at the same time, each topic goes to one of them."""
+    """MUST F89: however many sessions want a topic at the same time, each topic goes to one of them."""
     store = await open_store(database, BOT)
     await store.routes.bind(FREE_TOPIC)
     with ExitStack() as stack:
@@ -92,7 +92,7 @@ async def filled(database: Path) -> Store:
 
 
 class TestDamage:
-    """MUST: a route that cannot be read is an error, never taken for none."""
+    """MUST F91: a route that cannot be read is an error, never taken for none."""
 
     @pytest.mark.parametrize("damage", ["UPDATE choices SET body = '{'", "DROP TABLE choices"])
     async def test_a_choice(self, database: Path, damage: str) -> None:

@@ -61,7 +61,7 @@ def shared(count: int, clock: ManualClock) -> list[Pace]:
 
 
 async def test_ten_sessions_answering_together_lose_nothing_and_flood_nobody() -> None:
-    """MUST: with ten sessions answering together no message is lost and the limits hold."""
+    """MUST M9: with ten sessions answering together no message is lost and the limits hold."""
     world = Processes(10)
     team = ChatId(str(world.ann.create_group("Team", world.bot).id))
     outcomes: list[object] = []
@@ -86,7 +86,7 @@ async def test_ten_sessions_answering_together_lose_nothing_and_flood_nobody() -
 
 
 async def test_a_flood_answer_to_one_process_holds_all_of_them() -> None:
-    """MUST: a flood wait told to one process is kept by all."""
+    """MUST M10: a flood wait told to one process is kept by all."""
     world = Processes(10)
     world.transport.faults.add("flood", "sendMessage", times=1, seconds=20)
     began_at = world.now()
@@ -103,7 +103,7 @@ async def test_a_flood_answer_to_one_process_holds_all_of_them() -> None:
 
 
 async def test_a_long_flood_wait_is_told_to_everybody_who_writes_there() -> None:
-    """MUST: a flood wait told to one process is kept by all."""
+    """MUST M10: a flood wait told to one process is kept by all."""
     clock, server = ManualClock(), Server()
     one, other = (server.chat(clock, pace=pace) for pace in shared(2, clock))
     server.put("sendMessage", flood(300))
@@ -142,7 +142,7 @@ async def test_a_message_that_waits_gives_its_flood_waits_a_minute_in_all() -> N
 
 
 async def test_a_flood_after_a_long_wait_for_the_pace_loses_no_message() -> None:
-    """MUST: waiting for the limits does not use up the patience for flood waits."""
+    """MUST M11: waiting for the limits does not use up the patience for flood waits."""
     world = Processes(2)
     team = ChatId(str(world.ann.create_group("Team", world.bot).id))
     async with asyncio.TaskGroup() as sending:
@@ -179,7 +179,7 @@ class Broken:
 
 
 async def test_a_process_that_cannot_share_keeps_the_limits_alone(caplog: pytest.LogCaptureFixture) -> None:
-    """MUST: a pace that cannot be shared stops no message, and each process keeps the limits by itself."""
+    """MUST M12: a pace that cannot be shared stops no message, and each process keeps the limits by itself."""
     clock = ManualClock()
     pace = Broken(shared(1, clock)[0])
     outbox = Outbox(clock, pace)

@@ -131,7 +131,7 @@ async def test_what_goes_to_an_opened_topic_arrives_in_it() -> None:
     ],
 )
 async def test_a_name_becomes_one_that_telegram_takes(wished: str, name: str) -> None:
-    """MUST: The name of a topic is one line of 1 to 128 characters."""
+    """MUST F82: The name of a topic is one line of 1 to 128 characters."""
     strict = Forum()
     assert strict.topic(await strict.opened(wished)).name == name
     web = await strict.opened("web")
@@ -188,7 +188,7 @@ async def test_a_group_that_moved_says_where_to() -> None:
     ],
 )
 async def test_a_topic_that_may_have_been_opened_is_not_opened_again(answer: Any) -> None:
-    """MUST: A topic is never opened twice for one wish: what may have been carried out is not repeated."""
+    """MUST F83: A topic is never opened twice for one wish: what may have been carried out is not repeated."""
     server, clock = Server(), ManualClock()
     server.put("createForumTopic", answer, OPENED)
     outcome = await finished(server.chat(clock).open_topic(TEAM, "web"), clock)
@@ -226,7 +226,7 @@ async def test_a_pause_that_is_too_long_refuses_the_topic() -> None:
 
 
 async def test_a_topic_is_renamed_closed_and_reopened_as_often_as_one_likes() -> None:
-    """MUST: What a topic is already is done, not failed."""
+    """MUST F84: What a topic is already is done, not failed."""
     strict = Forum()
     web = await strict.opened()
     for _ in range(2):
@@ -289,7 +289,7 @@ async def test_the_general_topic_and_what_is_no_topic_are_refused_before_anythin
 @pytest.mark.parametrize("method", CHANGES)
 @pytest.mark.parametrize("first", [httpx.ReadTimeout("late"), httpx.ConnectError("no"), flood(5)])
 async def test_a_change_is_repeated_until_telegram_says_that_it_is_so(method: str, first: Any) -> None:
-    """MUST: What a topic is already is done, not failed."""
+    """MUST F84: What a topic is already is done, not failed."""
     server, clock = Server(), ManualClock()
     server.put(method, first, NOT_MODIFIED)
     assert await finished(CHANGES[method](server.chat(clock), TEAM, TOPIC), clock) == DONE
@@ -327,7 +327,7 @@ async def test_changes_of_one_chat_are_made_in_order_and_keep_no_answer_waiting(
 
 
 async def test_sending_into_a_deleted_topic_says_that_the_topic_is_gone_and_not_the_chat() -> None:
-    """MUST: A topic that is gone is told apart from a chat that is closed."""
+    """MUST F85: A topic that is gone is told apart from a chat that is closed."""
     strict = Forum()
     web, api = await strict.opened(), await strict.opened("api")
     strict.ann.delete_topic(strict.forum, strict.topic(web))
@@ -340,7 +340,7 @@ async def test_sending_into_a_deleted_topic_says_that_the_topic_is_gone_and_not_
 
 
 async def test_sending_into_a_closed_topic_says_that_it_is_gone_until_it_is_reopened() -> None:
-    """MUST: A topic that is gone is told apart from a chat that is closed."""
+    """MUST F85: A topic that is gone is told apart from a chat that is closed."""
     strict = Forum("member")
     lunch = strict.ann.open_topic(strict.forum, "Lunch")
     thread = ThreadId(str(lunch.thread))
@@ -362,7 +362,7 @@ async def test_a_bot_that_manages_topics_can_write_into_closed_ones() -> None:
 
 @pytest.mark.parametrize("method", CHANGES)
 async def test_a_change_of_a_deleted_topic_says_that_it_is_gone(method: str) -> None:
-    """MUST: A topic that is gone is told apart from a chat that is closed."""
+    """MUST F85: A topic that is gone is told apart from a chat that is closed."""
     strict = Forum()
     web = await strict.opened()
     strict.ann.delete_topic(strict.forum, strict.topic(web))
@@ -377,7 +377,7 @@ async def test_a_change_of_a_deleted_topic_says_that_it_is_gone(method: str) -> 
     "words", ["message thread not found", "TOPIC_DELETED", "TOPIC_CLOSED", "TOPIC_ID_INVALID", "topic not found"]
 )
 async def test_every_way_to_say_that_a_topic_is_gone_is_understood(status: int, words: str) -> None:
-    """MUST: A topic that is gone is told apart from a chat that is closed."""
+    """MUST F85: A topic that is gone is told apart from a chat that is closed."""
     server = Server()
     answer = refused(status, f"{'Forbidden' if status == 403 else 'Bad Request'}: {words}")
     server.put("sendMessage", answer)
@@ -424,7 +424,7 @@ async def test_only_telegram_can_say_that_a_topic_is_gone() -> None:
 async def test_a_group_has_topics_for_us_when_it_is_a_forum_and_the_bot_may_manage_them(
     forum: Callable[[], Forum], answer: bool | None
 ) -> None:
-    """MUST: Sessions get topics only where the bot is known to be able to open them."""
+    """MUST F86: Sessions get topics only where the bot is known to be able to open them."""
     strict = forum()
     assert await strict.chat.has_topics(strict.team) is answer
     assert isinstance(await strict.chat.open_topic(strict.team, "web"), TopicOpened) is (answer is True)
@@ -432,7 +432,7 @@ async def test_a_group_has_topics_for_us_when_it_is_a_forum_and_the_bot_may_mana
 
 
 async def test_private_chats_have_topics_when_the_bot_has_them() -> None:
-    """MUST: Sessions get topics only where the bot is known to be able to open them."""
+    """MUST F86: Sessions get topics only where the bot is known to be able to open them."""
     with_topics, without = PrivateTopics(), Strict()
     assert await with_topics.chat.has_topics(with_topics.room) is True
     assert (await with_topics.chat.identity()).private_topics
@@ -453,7 +453,7 @@ def asked(server: Server) -> int:
 
 
 async def test_a_chat_is_asked_once_in_ten_minutes_whoever_wants_to_know() -> None:
-    """MUST: Whether a chat can have topics is asked at most once in ten minutes."""
+    """MUST F87: Whether a chat can have topics is asked at most once in ten minutes."""
     server, clock = Server(), ManualClock()
     server.put("getChat", FORUM, FORUM)
     server.put("getChatMember", administrator(), administrator(manages=False))

@@ -31,6 +31,8 @@ from telegram_channel.ports import Chat, Clock, SessionRecord, Store
 _log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 2.0
+"""How often what was left by a session that has ended is looked at, while anything is."""
+IDLE_LOOK_S = 5.0
 """How often it is looked whether a session has ended: the end of a process is no change of the store."""
 _AT_ONCE = 500
 _LEAST_LOOK_S = 0.05
@@ -83,7 +85,7 @@ class StrandedCare:
     def look_again_in_s(self) -> float:
         """In how many seconds to look again, though nothing has changed."""
         if self._look_again_at is None:
-            return LOOK_EVERY_S
+            return IDLE_LOOK_S
         left_s = (self._look_again_at - self._clock.now()).total_seconds()
         return min(LOOK_EVERY_S, max(_LEAST_LOOK_S, left_s))
 

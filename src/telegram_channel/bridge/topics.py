@@ -37,8 +37,9 @@ _log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 60.0
 """How often it is looked again when nothing changes: whether a chat has topics is told by nobody."""
-PAUSE_S = 1.0
-"""Changes of the store that come so close together are one to this flow."""
+PAUSE_S = 0.5
+"""Changes of the store that come so close together are one to this flow. Less than `ALIVE_FOR_S`: what others have
+just found out about who lives is not asked of the system again."""
 _Hold = tuple[ChatId, type[Step]]
 
 

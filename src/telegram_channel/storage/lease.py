@@ -38,7 +38,8 @@ class FileLease:
             if _names(self._path, self._held):
                 return True
             self.release()  # the file was removed: the lock guards a name that others do not see any more
-        make_private_directory(self._path.parent)
+        if not self._path.parent.is_dir():  # asked every time a standby tries: it costs a third of making it
+            make_private_directory(self._path.parent)
         self._held = self._lock(_FLAGS | os.O_CREAT)
         return self._held is not None
 
