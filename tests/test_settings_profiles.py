@@ -76,7 +76,9 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 @pytest.mark.parametrize("how", ["nothing is there", "an empty directory is there"])
 def test_a_project_makes_no_profile(machine: Machine, how: str) -> None:
-    """MUST F65: a project's file makes no profile; one the operator has not made is an error that says how to make it."""
+    """MUST F65: a project's file makes no profile; one the operator has not made is an error that says how to
+    make it.
+    """
     if how == "an empty directory is there":
         (machine.base / "profiles" / "work").mkdir(parents=True)
     machine.keep("default", STORED)
@@ -220,7 +222,9 @@ def test_no_name_leads_out_of_the_directory_of_profiles(name: str) -> None:
 def test_the_command_line_comes_first_then_the_environment_then_the_project(
     machine: Machine, asked: str | None, inherited: str, project: str | None, chosen: str, named_by: str
 ) -> None:
-    """MUST F69: --profile comes before TELEGRAM_PROFILE, that before the project's file, and that before the default."""
+    """MUST F69: --profile comes before TELEGRAM_PROFILE, that before the project's file, and that before the
+    default.
+    """
     machine.keep("work", WORK)
     machine.keep("home", HOME)
     machine.set(TELEGRAM_PROFILE=inherited)
@@ -284,7 +288,9 @@ def test_those_that_are_there_are_listed_and_nothing_else_is(machine: Machine) -
 def test_the_file_is_looked_for_up_to_the_repository_or_the_home_directory(
     machine: Machine, by: str, file_in: str, git_in: str | None, found: bool
 ) -> None:
-    """MUST F71: the project's file is looked for up to `.git` or home, the same way for the server and for commands."""
+    """MUST F71: the project's file is looked for up to `.git` or home, the same way for the server and for
+    commands.
+    """
     here = machine.project / "deep" / "er"
     here.mkdir(parents=True)
     if git_in is not None:

@@ -56,7 +56,9 @@ class TestElsewhere:
     async def test_a_tool_or_turn_that_is_over_closes_the_card(
         self, office: Office, heard: HookCall, with_hook: bool
     ) -> None:
-        """MUST V30: when the tool ran, was denied or the turn ended without us, every copy says so, without buttons."""
+        """MUST V30: when the tool ran, was denied or the turn ended without us, every copy says so, without
+        buttons.
+        """
         await office.ask()
         async with waits(office, HOOK if with_hook else PermissionAsked(ToolCall("Read", "{}"))) as call:
             hear(office, heard)

@@ -84,7 +84,9 @@ class TestBelonging:
             assert "perm:s0" in str(office.chat.sent[0].buttons)
 
     async def test_a_hook_that_comes_after_the_card_changes_every_copy(self) -> None:
-        """MUST V34: a permission hook that belongs to a sent card adds the whole input and the choices to every copy."""
+        """MUST V34: a permission hook that belongs to a sent card adds the whole input and the choices to
+        every copy.
+        """
         whole = "echo " + "x" * 5000
         preview = {"command": f"{whole[:1000]}⋯ {len(whole) - 2000} code points elided ⋯{whole[-1000:]}"}
         office = await seen_office().open()

@@ -123,7 +123,9 @@ async def test_the_project_of_the_process_that_takes_the_answer_is_not_what_coun
 
 @pytest.mark.parametrize("how", ["left", "killed", "restarted"])
 async def test_of_a_session_that_is_gone_a_limited_approver_may_deny_and_not_allow(how: str) -> None:
-    """MUST F96: only who approves everywhere allows what a session that is gone asked; holders of its card may deny."""
+    """MUST F96: only who approves everywhere allows what a session that is gone asked; holders of its card may
+    deny.
+    """
     asking, taking = await two_processes("shop")
     await asking.ask()
     assert sorted(asking.cards()) == [ANN, BOB]

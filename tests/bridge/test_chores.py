@@ -281,7 +281,9 @@ async def test_answered_messages_are_forgotten_after_a_week_and_no_sooner() -> N
 
 
 async def test_whose_message_that_was_is_forgotten_after_a_week_and_no_sooner() -> None:
-    """MUST D26: what is remembered of each message that was sent is forgotten again: the store does not grow for ever."""
+    """MUST D26: what is remembered of each message that was sent is forgotten again: the store does not grow
+    for ever.
+    """
     clock, chat = ManualClock(), RecordingChat()
     store = fresh_store(clock)
     wrote, where, sent = SessionId("shop"), ChatId(ANN), message("", 5).message

@@ -61,7 +61,9 @@ async def test_with_one_session_everything_goes_there_at_once() -> None:
     ],
 )
 async def test_topic_reply_name_and_choice_say_whom_a_message_is_for(how: dict[str, Any], to: str, why: str) -> None:
-    """MUST F20: a message is for exactly one session: by `/to`, topic, what it answers, the chat's choice, or alone."""
+    """MUST F20: a message is for exactly one session: by `/to`, topic, what it answers, the chat's choice, or
+    alone.
+    """
     house = await House().open("shop", "website", "blog")
     await house.store.routes.bind(topic("shop"))
     for chat in (ANN, TEAM):

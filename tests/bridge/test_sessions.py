@@ -174,7 +174,9 @@ async def test_stop_by_reply_and_in_a_topic_is_about_that_session() -> None:
 
 
 async def test_the_same_five_letters_in_two_sessions_need_to_be_told_apart() -> None:
-    """MUST F43: a typed answer that fits requests of two sessions decides none, unless its place or reply names one."""
+    """MUST F43: a typed answer that fits requests of two sessions decides none, unless its place or reply
+    names one.
+    """
     house = await House().open("shop", "website")
     request = PermissionRequest("abcde", "Bash", "Run", "{}")
     for session in ("shop", "website"):

@@ -147,7 +147,9 @@ def bound(
 
 
 async def test_a_session_gets_a_topic_in_every_chat_that_has_topics_and_is_open_to_it() -> None:
-    """MUST F46: with topics=auto a session gets a topic in every group and private chat of the book that has topics."""
+    """MUST F46: with topics=auto a session gets a topic in every group and private chat of the book that has
+    topics.
+    """
     house = House()
     house.let_in({ANN: Role.OWNER, BOB: Role.SENDER})
     house.chat.topics_in = {TEAM, ANN, BOB, "-666", "666"}
@@ -324,7 +326,9 @@ async def test_an_opening_that_was_interrupted_is_not_repeated() -> None:
 
 
 async def test_a_chat_that_refuses_is_asked_again_every_ten_minutes_at_most(caplog: pytest.LogCaptureFixture) -> None:
-    """MUST F51: where a topic is refused the session stays in the general topic, and tries every ten minutes at most."""
+    """MUST F51: where a topic is refused the session stays in the general topic, and tries every ten minutes
+    at most.
+    """
     house = House()
     house.chat.will_open(*[NO_RIGHTS] * 6)
     async with house.process("s1").lives() as one:

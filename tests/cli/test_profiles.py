@@ -224,7 +224,9 @@ def test_without_a_terminal_the_way_for_this_profile_is_told(terminal: Terminal)
 
 
 def test_doctor_finds_two_profiles_with_one_bot_before_they_meet(terminal: Terminal) -> None:
-    """MUST F78: doctor says when two profiles use the same bot, without asking Telegram and without showing a token."""
+    """MUST F78: doctor says when two profiles use the same bot, without asking Telegram and without showing a
+    token.
+    """
     keep(terminal, "default", TOKEN)
     keep(terminal, "work", OTHER)
     fine = terminal.run("doctor", "--offline", "--json")

@@ -271,7 +271,9 @@ SHOP = ("shop 2", "/home/ann/shop", "login")
 def test_a_limited_person_reaches_and_approves_for_the_named_sessions_only(
     role: Role, only: tuple[str, ...], reaches: bool
 ) -> None:
-    """MUST A26: somebody limited to certain sessions reaches, and approves for, no other; an owner is never limited."""
+    """MUST A26: somebody limited to certain sessions reaches, and approves for, no other; an owner is never
+    limited.
+    """
     state = book(replace(person(ANN, role), only=frozenset(only)))
     assert may_reach(state, ANN, *SHOP) is reaches
     assert may_approve_for(state, ANN, *SHOP) is (reaches and role.may_approve)

@@ -995,7 +995,9 @@ def test_no_command_makes_the_guard_fail(text: str) -> None:
     "costly", ["cd a*;" * 4_000, "sh -c " * 3_000 + ";", "set " + "a " * 2_000 + ";" + "echo $@ ;" * 1_000]
 )
 def test_a_line_that_takes_long_to_read_is_not_read_to_its_end(costly: str) -> None:
-    """MUST G10: no command keeps the guard busy for longer than the client waits for it; what is unread is refused."""
+    """MUST G10: no command keeps the guard busy for longer than the client waits for it; what is unread is
+    refused.
+    """
     reading = Reading(("/home/ann/shop",), {})
     reading.run(costly)
     assert reading.incomplete

@@ -35,7 +35,9 @@ def lots_of(plan: StrandedPlan, one: InboxEntry) -> list[str]:
 def test_who_was_meant_is_asked_about_and_everything_else_is_routed_anew(
     why: Why | None, state: DeliveryState, rules: RoutingRules
 ) -> None:
-    """MUST F11: what was meant for a session that died is offered or waits, as configured; the rest is routed anew."""
+    """MUST F11: what was meant for a session that died is offered or waits, as configured; the rest is routed
+    anew.
+    """
     one = left(why=why, state=state)
     plan = restrand([one], {ALIVE}, NOW, LONG_GONE, rules)
     expected = rules.stranded if why and why.is_meant else "anew"

@@ -234,7 +234,9 @@ async def test_a_write_is_shown_as_a_diff_against_the_file() -> None:
 
 
 async def test_a_card_closes_when_the_terminal_answered() -> None:
-    """MUST T43: when the tool ran, was refused, or the turn ended without us, every card says so and has no buttons."""
+    """MUST T43: when the tool ran, was refused, or the turn ended without us, every card says so and has no
+    buttons.
+    """
     async with World() as world:
         ann, bob = await world.friend("Ann"), await world.friend("Bob", "approver")
         session = await world.session()
@@ -262,7 +264,9 @@ async def test_a_card_closes_when_the_terminal_answered() -> None:
 
 
 async def test_stop_binds_until_the_turn_is_over() -> None:
-    """MUST T44: after /stop every tool call of the session is refused, in subagents too, until a new turn or /resume."""
+    """MUST T44: after /stop every tool call of the session is refused, in subagents too, until a new turn or
+    /resume.
+    """
     async with World() as world:
         ann, bob = await world.friend("Ann"), await world.friend("Bob", "sender")
         session = await world.session()
@@ -296,7 +300,9 @@ async def test_stop_binds_until_the_turn_is_over() -> None:
 
 
 async def test_what_is_typed_into_a_turn_ends_nothing_of_it() -> None:
-    """MUST T45: a prompt that joins the turn in flight closes no card, lifts no stop and takes nobody's answer away."""
+    """MUST T45: a prompt that joins the turn in flight closes no card, lifts no stop and takes nobody's answer
+    away.
+    """
     async with World() as world:
         ann = await world.friend("Ann")
         session = await world.session()
@@ -454,7 +460,9 @@ async def test_what_the_terminal_waits_for_is_told_to_the_owner() -> None:
 
 
 async def test_everything_works_without_a_single_hook() -> None:
-    """MUST T53: without hooks everything keeps the plain contract: messages, proofs by tool calls, cards, verdicts."""
+    """MUST T53: without hooks everything keeps the plain contract: messages, proofs by tool calls, cards,
+    verdicts.
+    """
     async with World(redeliver_after_s="1") as world:
         ann = await world.friend("Ann")
         session = await world.session()

@@ -60,7 +60,9 @@ async def answered(session: ScriptedSession, text: str, answer: str) -> None:
 
 
 async def test_two_sessions_have_a_topic_each_and_everything_stays_in_it(tmp_path: Path) -> None:
-    """MUST F59: what is said in a session's topic goes to that session, and its answers, files and typing stay there."""
+    """MUST F59: what is said in a session's topic goes to that session, and its answers, files and typing stay
+    there.
+    """
     async with World() as world:
         ann = await world.friend("Ann")
         team = await forum(world, ann)

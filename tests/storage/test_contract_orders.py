@@ -122,7 +122,9 @@ class TestAnswering:
     async def test_one_that_was_replaced_is_not_answered_in_place_of_the_newer(
         self, store: Store, newer: Order
     ) -> None:
-        """MUST S37: an order that replaced another is answered itself; the answer to the other does not count for it."""
+        """MUST S37: an order that replaced another is answered itself; the answer to the other does not count
+        for it.
+        """
         await store.orders.give(stop())
         await store.orders.give(newer)
         before = await version_of(store)
