@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -174,21 +175,33 @@ class Client:
 
     def stop_reading(self) -> None:
         """Close the pipe from the server."""
-        os.close(self._from_server)
-        self._from_server = os.open(os.devnull, os.O_RDONLY)
+        let_go(self._from_server)
 
     def hang_up(self) -> None:
         """Close the pipe to the server."""
-        if self._to_server >= 0:
-            os.close(self._to_server)
-            self._to_server = -1
+        let_go(self._to_server)
 
     def close(self) -> None:
         """Close everything that is still open."""
         self._writer.close()
-        self.hang_up()
-        for descriptor in (self.to_server_read, self._from_server, self.from_server_write):
-            os.close(descriptor)
+        for descriptor in (self._to_server, self.to_server_read, self._from_server, self.from_server_write):
+            let_go(descriptor)
+            _RETIRED.append(descriptor)
+        while len(_RETIRED) > _MOST_RETIRED:
+            os.close(_RETIRED.popleft())
+
+
+_RETIRED: deque[int] = deque()
+"""Numbers of pipes that are closed, and still taken: a thread of an earlier test that is about to read from its
+own would else read from that of the next test."""
+_MOST_RETIRED = 200
+
+
+def let_go(descriptor: int) -> None:
+    """Close a pipe, but keep its number: nothing can be read from it any more."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, descriptor)
+    os.close(nothing)
 
 
 @asynccontextmanager

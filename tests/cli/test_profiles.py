@@ -307,7 +307,7 @@ async def test_a_server_in_a_project_of_no_known_profile_opens_no_door_until_the
         (place / "telegram-channel.toml").write_text('profile = "work"')
         await world.operator("configure", "--profile", "home", "--no-check", "--stdin", stdin=OTHER)
         before = everything_below(world.state_dir)
-        session = await world.session(wait_polling=False, CLAUDE_PROJECT_DIR=str(place))
+        session = await world.session(wait_polling=False, CLAUDE_PROJECT_DIR=str(place), TELEGRAM_PROFILE="")
         answer = await session.call("reply", chat_id="1", text="hi")
         assert answer.is_error
         assert "telegram-channel configure --profile work" in answer.text
