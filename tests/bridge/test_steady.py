@@ -8,6 +8,7 @@ import pytest
 from telegram_channel.bridge.steady import FIRST_PAUSE_S, LONGEST_PAUSE_S, keep_running
 from telegram_channel.errors import StateTooNew, StateUnreadable, StateUnwritable
 from tests.clock import ManualClock
+from tests.waiting import eventually
 
 
 class Flow:
@@ -75,3 +76,21 @@ async def test_a_flow_that_is_done_is_not_begun_again() -> None:
     flow = Flow(lambda: None)
     await keep_running("signs", flow.run, ManualClock())
     assert flow.runs == 1
+
+
+async def test_a_flow_that_fails_as_it_is_cancelled_ends() -> None:
+    """MUST P21: whoever is told to stop stops, also when something fails at the same moment."""
+    failing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    begun = asyncio.Event()
+
+    async def flow() -> None:
+        begun.set()
+        await asyncio.gather(failing, asyncio.Event().wait())
+
+    running = asyncio.create_task(keep_running("a flow", flow, ManualClock()))
+    await begun.wait()
+    await asyncio.sleep(0)
+    failing.set_exception(RuntimeError("the disk"))
+    running.cancel()
+    await eventually(running.done, "the end")
+    assert running.cancelled()

@@ -3,6 +3,7 @@
 What the stored state itself is the reason for is passed on, because then everything has to be opened anew.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -31,6 +32,9 @@ async def keep_running(name: str, flow: Callable[[], Awaitable[None]], clock: Cl
         try:
             await flow()
         except Exception as fault:
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                # What failed at the moment of the cancellation was heard instead of it (`asyncio.gather` does that).
+                raise asyncio.CancelledError from fault
             unwritable = first_of(fault, StateUnwritable)
             if unwritable is not None:
                 _log.warning("%s waits: %s", name, unwritable.explained())

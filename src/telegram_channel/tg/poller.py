@@ -118,6 +118,9 @@ class Poller:
         """Poll until cancelled, which is safe at any moment."""
         while True:
             problem, outcome = await self._poll()
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                # Something failed at the moment of the cancellation, and the failure was heard instead.
+                raise asyncio.CancelledError
             step = after(self._state, outcome, self._clock.monotonic(), self._jitter())
             self._state = step.state
             self._report(step.bridge, problem)
