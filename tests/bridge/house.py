@@ -94,7 +94,7 @@ class House:
         self.alive[pid] = True
         began_at = self.clock.now() + timedelta(milliseconds=pid)
         record = SessionRecord(
-            SessionId(session), pid, began_at, began_at, name or session, True, project=f"/work/{name or session}"
+            SessionId(session), pid, began_at, began_at, name or session, True, project=f"/srv/{name or session}"
         )
         await self.store.sessions.register(replace(record, **more))
 

@@ -120,7 +120,7 @@ async def test_with_the_relay_off_nothing_is_asked() -> None:
     assert await office.store.prompts.open_prompts() == ()
 
 
-WRITE = {"file_path": "/work/shop/a.txt", "content": "new line\nsame\n"}
+WRITE = {"file_path": "/srv/shop/a.txt", "content": "new line\nsame\n"}
 
 
 async def test_a_change_is_shown_against_what_the_file_said_when_it_was_asked() -> None:

@@ -303,7 +303,7 @@ async def test_keep_waiting_means_that_nobody_is_asked_again() -> None:
 
 async def test_an_offer_grows_with_what_is_added_and_ends_when_the_session_is_back() -> None:
     house = await House().open("shop", "website")
-    await house.store.routes.bind(TopicBinding(ChatId(TEAM), ThreadId("7"), "/work/shop", SHOP, "shop"))
+    await house.store.routes.bind(TopicBinding(ChatId(TEAM), ThreadId("7"), "/srv/shop", SHOP, "shop"))
     await house.dies("shop")
     for text in ("one", "two"):
         await house.say(text, chat=TEAM, thread=ThreadId("7"))
@@ -397,7 +397,7 @@ async def test_a_reply_to_a_session_that_ended_long_ago_is_for_whoever_is_there(
 
 async def test_a_topic_whose_session_has_ended_is_offered_there() -> None:
     house = await House().open("shop", "website")
-    await house.store.routes.bind(TopicBinding(ChatId(TEAM), ThreadId("7"), "/work/shop", SHOP, "shop"))
+    await house.store.routes.bind(TopicBinding(ChatId(TEAM), ThreadId("7"), "/srv/shop", SHOP, "shop"))
     await house.dies("shop")
     await house.say("one", chat=TEAM, thread=ThreadId("7"))
     await house.passes(11)

@@ -22,7 +22,7 @@ SHOP, WEB = SessionId("shop"), SessionId("website")
 
 def topic(session: str | None, thread: str = "7", chat: str = TEAM) -> TopicBinding:
     found = SessionId(session) if session else None
-    return TopicBinding(ChatId(chat), ThreadId(thread), "/work/shop", found, "shop")
+    return TopicBinding(ChatId(chat), ThreadId(thread), "/srv/shop", found, "shop")
 
 
 async def test_with_one_session_everything_goes_there_at_once() -> None:

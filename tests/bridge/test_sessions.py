@@ -271,7 +271,7 @@ async def test_a_process_says_with_each_beat_which_branch_its_project_is_on() ->
     """MUST F45: a session is listed with its project and the branch it is on now."""
     clock = ManualClock(NOON)
     store = MemoryStore(BotId("900"), now=clock.now)
-    record = SessionRecord(SessionId("s"), 7, NOON, NOON, "shop", True, project="/work/shop", branch="main")
+    record = SessionRecord(SessionId("s"), 7, NOON, NOON, "shop", True, project="/srv/shop", branch="main")
 
     async def branch() -> str:
         return "feature"

@@ -219,9 +219,9 @@ def test_without_a_repository_or_with_one_that_cannot_be_read_there_is_no_branch
 @pytest.mark.parametrize(
     ("environ", "working", "found"),
     [
-        ({}, "/work/shop", "/work/shop"),
-        ({"CLAUDE_PROJECT_DIR": "/work/website/"}, "/work/shop", "/work/website"),
-        ({"CLAUDE_PROJECT_DIR": "../website"}, "/work/shop", "/work/website"),
+        ({}, "/srv/shop", "/srv/shop"),
+        ({"CLAUDE_PROJECT_DIR": "/srv/website/"}, "/srv/shop", "/srv/website"),
+        ({"CLAUDE_PROJECT_DIR": "../website"}, "/srv/shop", "/srv/website"),
         ({}, "", ""),
     ],
 )

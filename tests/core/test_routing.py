@@ -24,7 +24,7 @@ from telegram_channel.core.routing import (
 )
 
 SHOP, WEB, DEAD = SessionId("shop"), SessionId("web"), SessionId("dead")
-SHOP_MEMBER, WEB_MEMBER = Member(SHOP, "shop", "/work/shop"), Member(WEB, "web", "/work/web")
+SHOP_MEMBER, WEB_MEMBER = Member(SHOP, "shop", "/srv/shop"), Member(WEB, "web", "/srv/web")
 BOTH = (SHOP_MEMBER, WEB_MEMBER)
 
 

@@ -28,7 +28,7 @@ from tests.values import later
 def named(*sessions: tuple[str, str]) -> list[Named]:
     """Sessions `s0`, `s1`, … by start, of these names and branches."""
     return [
-        Named(SessionId(f"s{number}"), name, later(number), f"/work/{name}", branch)
+        Named(SessionId(f"s{number}"), name, later(number), f"/srv/{name}", branch)
         for number, (name, branch) in enumerate(sessions)
     ]
 
