@@ -87,7 +87,7 @@ def test_a_project_makes_no_profile(machine: Machine, how: str) -> None:
         Settings.load()
     assert "There is no profile `work`" in str(caught.value)
     assert "telegram-channel configure --profile work" in caught.value.remedy
-    assert not list(machine.base.glob("profiles/work/*"))
+    assert not list((machine.base / "profiles" / "work").glob("*"))
 
 
 @pytest.mark.parametrize(

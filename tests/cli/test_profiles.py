@@ -171,7 +171,8 @@ def test_configure_makes_a_profile_for_its_owner_only(terminal: Terminal) -> Non
     assert (ran.code, ran.err) == (0, "")
     assert 'profile = "work"' in ran.out
     assert "TELEGRAM_PROFILE=work" in ran.out
-    assert everything_below(terminal.state_dir) == ["profiles", "profiles/work", "profiles/work/token"]
+    made = "profiles/work"
+    assert everything_below(terminal.state_dir) == ["profiles", made, f"{made}/token"]
     for place in (terminal.state_dir, terminal.state_dir / "profiles", directory(terminal, "work")):
         assert place.stat().st_mode & 0o777 == 0o700
     assert terminal.run("status", "--json", **project(terminal, 'profile = "work"')).json["bot"] == BOT

@@ -16,6 +16,7 @@ from telegram_channel.core.shell_reading import Reading
 
 HOME = "/home/ann"
 STATE = f"{HOME}/.local/state/telegram-channel"
+PROFILE = f"{STATE}/profiles/work"
 DATA = f"{HOME}/.claude/plugins/data/telegram"
 ROOT = f"{HOME}/.claude/plugins/cache/telegram/0.1.0"
 GUARD = Guard(
@@ -204,7 +205,7 @@ INTO_THE_STATE = [
     "cat ~ann/.local/state/telegram-channel/token",
     "cat ../.local/state/telegram-channel/token",
     "cat /home/ann/shop/../.local/./state//telegram-channel/token",
-    "cat /proc/self/root/home/ann/.local/state/telegram-channel/token",
+    f"cat /proc/self/root{STATE}/token",
     "cat /home/ann/.local/state/Telegram-Channel/TOKEN",
     "cat ~/.local/state/telegram-ch?nnel/token",
     "cat ~/.local/state/telegram-ch*/token",
@@ -713,15 +714,15 @@ def test_a_state_directory_on_windows_is_known_by_all_its_names() -> None:
         "//home//ann/./.local/state/telegram-channel//token",
         "/HOME/ANN/.LOCAL/STATE/TELEGRAM-CHANNEL/TOKEN",
         "/home/ann/.local/state/telegram-channel./token ",
-        "/proc/self/root/home/ann/.local/state/telegram-channel/token",
-        "/proc/1/root/home/ann/.local/state/telegram-channel/token",
+        f"/proc/self/root{STATE}/token",
+        f"/proc/1/root{STATE}/token",
         "/proc/self/cwd/../.local/state/telegram-channel/token",
         "file:///home/ann/.local/state/telegram-channel/token",
         "file://localhost/home/ann/.local/state/telegram%2Dchannel/token",
         "/home/ann/.local/state/\uff54elegram-channel/token",
         f"{STATE}/downloads/../token",
-        f"{STATE}/profiles/work/token",
-        f"{STATE}/profiles/work/downloads/../token",
+        f"{PROFILE}/token",
+        f"{PROFILE}/downloads/../token",
         f"{STATE}/profiles/downloads/token",
         f"{STATE}/downloads/x/../../token",
         "/mnt/disk/ann/state/telegram-channel/token",
@@ -756,7 +757,7 @@ def test_file_tools_stay_out_of_the_state(tool: str, field: str, path: str) -> N
     [
         f"{STATE}/downloads/photo.jpg",
         f"{STATE}/downloads",
-        f"{STATE}/profiles/work/downloads/photo.jpg",
+        f"{PROFILE}/downloads/photo.jpg",
         f"{STATE}-notes.txt",
         "/home/ann/shop/token",
         "src/telegram_channel/cli/access.py",

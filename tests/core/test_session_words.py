@@ -17,7 +17,7 @@ from telegram_channel.core.session_words import Listed
 from telegram_channel.core.text import Span, Style, Styled, utf16_len
 from tests.values import NOON, later
 
-SHOP = Member(SessionId("1"), "shop", "/home/ann/work/shop")
+SHOP = Member(SessionId("1"), "shop", "/home/ann/code/shop")
 WEB = Member(SessionId("2"), "web", "")
 API = Member(SessionId("3"), "api", "C:\\api")
 NASTY = "a\n*b*\u202e" + "n" * 5000
@@ -73,7 +73,7 @@ def test_the_list_tells_each_session_and_marks_the_chosen_one() -> None:
     """MUST F10: /sessions lists every living session with project, branch and age, and marks the chat's choice."""
     assert words.sessions_list(LISTED, SHOP.session, NOON).plain() == (
         "2 sessions are running. ✓ is the one this chat talks to.\n"
-        "\n✓ shop: …/work/shop, branch main, running for 60 minutes"
+        "\n✓ shop: …/code/shop, branch main, running for 60 minutes"
         "\n• web: running for 5 s"
     )
 
