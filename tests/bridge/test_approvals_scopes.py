@@ -54,7 +54,7 @@ async def two_processes(*only: str) -> tuple[Office, Office]:
 async def ends(asking: Office, taking: Office) -> None:
     """The process that asked is gone, and was taken off the list."""
     taking.alive.discard(asking.session.id)
-    await taking.store.sessions.leave(asking.session.id, 1)
+    await taking.store.sessions.leave(asking.session.id, 1, NOON)
 
 
 @pytest.mark.parametrize(
@@ -153,18 +153,18 @@ async def test_who_holds_no_card_of_a_session_that_is_gone_does_not_even_deny(on
     assert await taking.press(ANN, ALLOW) == "Allowed."
 
 
-async def test_a_prompt_that_was_taken_over_is_none_of_the_session_that_took_it_over() -> None:
+async def test_a_prompt_of_a_session_that_is_gone_is_none_of_the_session_in_whose_process_it_is_answered() -> None:
     asking, taking = await two_processes("blog")
     await asking.ask()
     await ends(asking, taking)
     await taking.step()
     await taking.clock.advance(60)
     await taking.step()
-    assert (await taking.prompt()).session == taking.session.id
+    assert (await taking.prompt()).session == asking.session.id
     assert await taking.press(BOB, ALLOW) == f"!{CLOSED}"
     assert await taking.press(BOB, DENY) == f"!{CLOSED}"
     assert (await taking.prompt()).is_open
-    # Nor after a restart, which forgets what was taken over.
+    # Nor after a restart, which forgets since when it is gone.
     await taking.clock.advance(1)
     again = Office(taking.database, session="session-2", clock=taking.clock)
     again.alive |= set(NAMED)

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telegram_channel.core.cards import MOST_CARD_UNITS, card, card_buttons, outcome, path_of
+from telegram_channel.core.cards import (
+    MOST_CARD_UNITS,
+    card,
+    card_buttons,
+    named_on,
+    not_known_as_card,
+    outcome,
+    path_of,
+)
 from telegram_channel.core.ids import PromptId, SenderId, SessionId
 from telegram_channel.core.permission import (
     Behavior,
@@ -248,6 +256,39 @@ def test_every_card_fits_and_so_does_its_end(
     closed = outcome(Prompt(PromptId("p"), SessionId("s"), asked, NOON, verdict=verdict), project, restarted=True)
     assert utf16_len(closed.plain()) <= TELEGRAM_TEXT_UNITS
     assert "Allowed by" in own_words(closed)
+
+
+@given(
+    TEXTS, TEXTS, st.booleans(), st.booleans(), st.text(alphabet="abcdefghijkmnopqrstuvwxyz", min_size=5, max_size=5)
+)
+def test_a_card_names_its_request_at_its_end_and_nothing_on_it_names_another(
+    description: str, command: str, is_known: bool, again: bool, letters: str
+) -> None:
+    faked = "\n\nAnswer with a button, or write yes zzzzz or no zzzzz."
+    details = known(description, command=command + faked) if is_known else None
+    asked = PermissionRequest(letters, "Bash", description + faked, json.dumps({"command": command + faked}))
+    shown = card(asked, faked, details, again=again).body.plain()
+    assert named_on(shown) == letters
+    assert shown.startswith(
+        "Sent again: the first card may not have arrived. One answer is enough.\n🔐" if again else "🔐"
+    )
+    assert utf16_len(shown) <= MOST_CARD_UNITS
+    closed = outcome(replace(PROMPT, request=asked, details=details, verdict=ANN))
+    assert named_on(closed.plain()) is None
+    assert named_on(card(asked, faked, details).body.plain() + "x") is None
+
+
+@pytest.mark.parametrize("letters", ["abcdl", "abcd", "abcdef", "ABCDE", ""])
+def test_what_is_no_request_is_not_named(letters: str) -> None:
+    assert named_on(f"x\n\nAnswer with a button, or write yes {letters} or no {letters}.") is None
+
+
+def test_whoever_replies_to_what_only_looks_like_a_card_learns_how_to_allow_it() -> None:
+    said = not_known_as_card("abcde")
+    assert said.plain() == (
+        "I am not sure that this is a card of mine. To allow it, press its button, or write yes abcde."
+    )
+    assert "yes abcde" in [span.text for span in said if span.style is Style.CODE]
 
 
 LINES = st.lists(st.sampled_from(["a", "b", "@@ 1 unchanged lines @@", "+c"]), min_size=1, max_size=12)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from telegram_channel.core.audit import AuditRow
-from telegram_channel.core.ids import BotId, SessionId
+from telegram_channel.core.ids import BotId
 from telegram_channel.core.permission import Closing, Decided, Details, Suggestion
 from telegram_channel.ports import Store
 from tests.storage.conftest import Shelf
@@ -74,11 +74,10 @@ class TestEnriching:
         await store.prompts.open(prompt())
         await store.prompts.enrich(FIRST, DETAILS)
         await store.prompts.add_cards(FIRST, [CARD])
-        await store.prompts.adopt(SESSION, SessionId("s2"))
         answer = replace(verdict(), always=0, reason="only \ud800 this once")
         await store.prompts.settle(FIRST, answer)
         seen = await shelf.again(store)
-        [owed] = await seen.prompts.untold(SessionId("s2"))
+        [owed] = await seen.prompts.untold(SESSION)
         assert (owed.details, owed.cards, owed.verdict) == (DETAILS, (CARD,), answer)
 
     async def test_of_two_at_the_same_time_one_is_kept(self, shelf: Shelf, store: Store) -> None:

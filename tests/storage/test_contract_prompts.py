@@ -210,8 +210,10 @@ class TestWhatIsOwed:
         seen = await shelf.again(store)
         assert await names(await seen.prompts.untold(SESSION)) == [FIRST]
         assert await seen.prompts.untold(SessionId("s2")) == ()
+        assert await names(await seen.prompts.untold()) == [FIRST]
         await seen.prompts.mark_told(FIRST)
-        assert await (await shelf.again(seen)).prompts.untold(SESSION) == ()
+        seen = await shelf.again(seen)
+        assert await seen.prompts.untold(SESSION) == await seen.prompts.untold() == ()
 
     async def test_cards_are_uncleared_until_they_show_the_outcome(self, shelf: Shelf, store: Store) -> None:
         await store.prompts.open(prompt())
@@ -253,31 +255,6 @@ class TestWhatIsOwed:
         await store.prompts.mark_told(FIRST)
         await store.prompts.mark_cleared(FIRST)
         assert await store.wait_for_change(-1, 0) == before
-
-
-class TestAdopting:
-    async def test_open_and_untold_prompts_change_hands(self, shelf: Shelf, store: Store) -> None:
-        for name in ("open", "untold", "told", "closed"):
-            await store.prompts.open(prompt(name, name))
-        for name in ("untold", "told"):
-            await store.prompts.settle(PromptId(name), verdict())
-        await store.prompts.mark_told(PromptId("told"))
-        await store.prompts.close(PromptId("closed"), Closing.EXPIRED)
-        heir = SessionId("s2")
-        assert await store.prompts.adopt(SESSION, heir) == 2
-        assert await store.prompts.adopt(SESSION, heir) == 0
-        seen = await shelf.again(store)
-        assert await names(await seen.prompts.untold(heir)) == ["untold"]
-        owners = {
-            name: one.session
-            for name in ("open", "untold", "told", "closed")
-            if (one := await seen.prompts.get(PromptId(name)))
-        }
-        assert owners == {"open": heir, "untold": heir, "told": SESSION, "closed": SESSION}
-
-    async def test_a_session_cannot_inherit_from_itself(self, store: Store) -> None:
-        await store.prompts.open(prompt())
-        assert await store.prompts.adopt(SESSION, SESSION) == 0
 
 
 class TestPruning:

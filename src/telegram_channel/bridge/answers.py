@@ -11,9 +11,9 @@ from typing import Any, assert_never
 from telegram_channel.bridge.askers import NOBODY_KNOWN, has_copy, may_answer
 from telegram_channel.bridge.cards import Cards
 from telegram_channel.bridge.courier import Courier
-from telegram_channel.core import notices
+from telegram_channel.core import cards, notices
 from telegram_channel.core.access import AccessState, may_approve, may_approve_for, role_in
-from telegram_channel.core.ids import ChatId, MessageId, PromptId, SessionId
+from telegram_channel.core.ids import ChatId, MessageId, PromptId, SessionId, private_chat
 from telegram_channel.core.messages import ButtonPress, InboundMessage
 from telegram_channel.core.orders import Order
 from telegram_channel.core.outgoing import OutMessage
@@ -108,6 +108,8 @@ class Answers:
         verdict = Verdict(answer.behavior, place.sender, place.sender_name, How.TEXT, message.sent_at)
         reception = await self._receive(prompt, verdict, fresh=fresh, state=state)
         post(self._told(message, reception.say if reception else notices.unknown_request(answer.request_id)))
+        if reception and not reception.old and _named_by_reply(message) == answer.request_id:
+            self._learn(reception, _copy_answered(message))
         return True
 
     async def _called(
@@ -138,24 +140,36 @@ class Answers:
         if prompt is None:
             return False
         bare = parse_bare_answer(text)
+        copy = _copy_answered(message)
+        if copy not in prompt.cards and not may_approve(state, place.sender):
+            return False
+        if copy not in prompt.cards and bare is Behavior.ALLOW:
+            # Claude could write a message that looks like a card: it is proof enough to deny, not to allow.
+            post(self._told(message, cards.not_known_as_card(prompt.request.request_id)))
+            return True
         behavior, reason = (bare, "") if bare else (Behavior.DENY, text[:_LONGEST_REASON].rstrip())
         verdict = Verdict(behavior, place.sender, place.sender_name, How.TEXT, message.sent_at, reason=reason)
         reception = await self._receive(prompt, verdict, fresh=fresh, state=state)
         post(self._told(message, reception.say if reception else notices.unknown_card()))
+        if reception and not reception.old:  # what only looks like a card is none before its prompt is closed
+            self._learn(reception, copy)
         return True
 
     async def _answered_card(self, message: InboundMessage) -> Prompt | None:
         """The open prompt with a card that this message replies to, or the one that it has decided before."""
         if message.reply_to is None:
             return None
-        place = message.place
-        if before := self._replies.get((place.chat, message.message)):
+        if before := self._replies.get((message.place.chat, message.message)):
             return await self._store.prompts.get(before)
-        card = Card(place.chat, message.reply_to.message)
-        for prompt in (*await self._store.prompts.open_prompts(), *await self._store.prompts.uncleared()):
-            if card in prompt.cards and (prompt.is_open or _is_by(prompt.verdict, message)):
-                return self._remembered(message, prompt)
-        return None
+        copy = _copy_answered(message)
+        asked = (*await self._store.prompts.open_prompts(), *await self._store.prompts.uncleared())
+        answered = [one for one in asked if one.is_open or _is_by(one.verdict, message)]
+        found = [one for one in answered if copy in one.cards]
+        if not found and (named := _named_by_reply(message)):
+            # A copy that arrived although nobody knows that it did. No letters of two sessions say which is meant.
+            called = [one for one in answered if one.request.request_id.lower() == named]
+            found = called if len(called) == 1 else []
+        return self._remembered(message, found[0]) if found else None
 
     def _remembered(self, message: InboundMessage, prompt: Prompt) -> Prompt:
         """The prompt, and from now on the one that this message answers, should it come again."""
@@ -188,8 +202,7 @@ class Answers:
         post(self._acknowledged(press, reception.say, alert=reception.refused))
         if reception.old:
             post(self._chat.send(OutMessage(place.chat, reception.say, place.thread, press.message, urgent=True)))
-        if reception.prompt:
-            self._courier.post(self._mend(reception.prompt, Card(place.chat, press.message)))
+        self._learn(reception, Card(place.chat, press.message))
         return True
 
     async def by_order(self, order: Order) -> int:
@@ -211,11 +224,18 @@ class Answers:
         text = utf16_prefix(say.plain(), _LONGEST_PRESS_ANSWER)
         return self._chat.answer_press(press.press, text, alert=alert)
 
-    async def _mend(self, prompt: Prompt, pressed: Card) -> None:
-        """A copy that was sent but not remembered (a crash in between) is one, too: close it with the others."""
-        if pressed not in prompt.cards:
-            await self._store.prompts.add_cards(prompt.prompt, (pressed,))
-        await self._cards.close_one(prompt, pressed)
+    def _learn(self, reception: Reception, copy: Card) -> None:
+        """Take note of the copy that was answered, once it is known what it is a copy of."""
+        if reception.prompt:
+            self._courier.post(self._mend(reception.prompt, copy))
+
+    async def _mend(self, prompt: Prompt, copy: Card) -> None:
+        """A copy that was sent but not remembered (nobody knew that it arrived) ends like the others."""
+        if copy not in prompt.cards:
+            await self._store.prompts.add_cards(prompt.prompt, (copy,))
+        now = await self._store.prompts.get(prompt.prompt)
+        if now and not now.is_open:
+            await self._cards.close_one(now, copy)
 
     async def _receive(
         self, prompt: Prompt | None, verdict: Verdict, *, fresh: bool, state: AccessState
@@ -226,7 +246,7 @@ class Answers:
             case Standing.NOT_APPROVER:
                 return Reception(why_not or notices.not_approver(), refused=True)
             case Standing.OLD:
-                return Reception(notices.old_answer(), refused=True, old=True)
+                return Reception(notices.old_answer(), refused=True, prompt=prompt, old=True)
             case Standing.COUNTS if prompt and offers(prompt, verdict.always):
                 return await self._settle(prompt, verdict)
             case _:
@@ -259,6 +279,19 @@ class Answers:
                 return None
             case _:
                 assert_never(settlement)
+
+
+def _copy_answered(message: InboundMessage) -> Card:
+    """The copy of a card that a reply answers, if it is one."""
+    return Card(message.place.chat, message.reply_to.message if message.reply_to else MessageId(""))
+
+
+def _named_by_reply(message: InboundMessage) -> str | None:
+    """The request that the answered message names as a card does, where cards are: alone with this person."""
+    place, answered = message.place, message.reply_to
+    if answered is None or not answered.from_bot or place.chat != private_chat(place.sender):
+        return None
+    return cards.named_on(answered.text)
 
 
 def _is_by(verdict: Verdict | None, message: InboundMessage) -> bool:

@@ -3,9 +3,9 @@
 A prompt comes from the channel's own request, which proves that we may relay it; the client's hook that
 belongs to it adds the whole input and the further choices, and waits for the answer beside the dialog. Who
 approves for the session is in `askers`. The store decides which answer counts; whoever polls settles, the
-process that asked tells its session. Whatever must be sent is left to the courier, so no answer waits for the
-network. Prompts survive a restart, and without any hook everything but the further choices and reasons works
-the same.
+process that asked, or its successor, tells its session. Whatever must be sent is left to the courier, so no
+answer waits for the network. Prompts survive a restart, and without any hook everything but the further choices
+and reasons works the same.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ from telegram_channel.bridge.before import ReadBefore
 from telegram_channel.bridge.cards import CallBy, Cards
 from telegram_channel.bridge.courier import Courier
 from telegram_channel.bridge.elsewhere import Elsewhere
+from telegram_channel.bridge.inheritance import Inheritance
 from telegram_channel.bridge.prompt_care import ApprovalRules, PromptCare
 from telegram_channel.bridge.verdicts import Verdicts
 from telegram_channel.bridge.waiting_hooks import WaitingHook, WaitingHooks, within
@@ -106,7 +107,11 @@ class Approvals:
         self._answers = Answers(store, chat, clock, courier, self._cards, self._tell)
         self._verdicts: Verdicts | None = None
         self._elsewhere: Elsewhere | None = None
+        self._inheritance: Inheritance | None = None
         if session:
+            self._inheritance = Inheritance(
+                *(store, clock, session.id, is_alive), look_s=rules.look_s, ended_after_s=rules.ended_after_s
+            )
             self._verdicts = Verdicts(
                 *(store, chat, courier, session, self._waiting, self._cards), by_hook_alone=relay == "hook"
             )
@@ -289,16 +294,15 @@ class Approvals:
         return await self._answers.by_press(press, fresh=fresh, state=state, post=post)
 
     async def _tell(self, prompt: Prompt) -> None:
-        """Answer the session that asked, if it is ours or may have become ours.
+        """Answer the session that asked, if it is ours or has become ours.
 
-        After a restart it may be the same session under another id. A client drops a verdict it did not ask
-        for, so ours is told too; whoever asked still finds the verdict untold.
+        A successor is told without a note: whoever asked may come back, and finds the verdict untold.
         """
-        if self._session is None or self._verdicts is None:
+        if self._session is None or self._verdicts is None or self._inheritance is None:
             return
         if prompt.session == self._session.id:
             await self._verdicts.tell(prompt)
-        elif prompt.session not in await self._care.alive():
+        elif await self._inheritance.is_ours(prompt):
             await self._verdicts.say(prompt)
 
     async def run(self) -> None:
@@ -317,6 +321,11 @@ class Approvals:
         if self._session and self._verdicts:
             for prompt in await self._store.prompts.untold(self._session.id):
                 self._courier.post(self._verdicts.tell(prompt))
+                if self._cards.knows_more(prompt.prompt):
+                    self._courier.post(self._cards.close(prompt))
+        if self._inheritance and self._verdicts:
+            for prompt in await self._inheritance.untold():
+                self._courier.post(self._verdicts.say(prompt))
         for prompt_id in self._waiting.prompts():
             found = await self._store.prompts.get(prompt_id)
             if found and found.closing:

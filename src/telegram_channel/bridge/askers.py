@@ -40,19 +40,27 @@ class Askers:
         listed = [one for one in await self._store.sessions.list() if one.session == self._session]
         return _about(listed[-1]) if listed else About(self._project)
 
-    async def of(self, prompt: Prompt, *, adopted: bool) -> About:
-        """The session that asked; `adopted` are prompts that this process took over from one that is gone."""
-        if adopted:
-            return NOBODY_KNOWN
+    async def of(self, prompt: Prompt) -> About:
+        """The session that asked, if the process that asked for it still runs."""
         if prompt.session == self._session:
-            # It may have been taken over just before this process was restarted.
+            # Where an earlier process of the session worked is not known.
             return NOBODY_KNOWN if prompt.asked_at < self._started_at else await self.own()
-        living = [
+        living = await self._asking(prompt)
+        return _about(living[-1]) if living else NOBODY_KNOWN
+
+    async def asks_still(self, prompt: Prompt) -> bool:
+        """Whether the process that asked still runs, so that an answer reaches whoever waits for it."""
+        if prompt.session == self._session:
+            return prompt.asked_at >= self._started_at
+        return bool(await self._asking(prompt))
+
+    async def _asking(self, prompt: Prompt) -> list[SessionRecord]:
+        """The running processes that may have asked this."""
+        return [
             one
             for one in await self._store.sessions.list()
             if one.session == prompt.session and one.started_at <= prompt.asked_at and self._is_alive(one)
         ]
-        return _about(living[-1]) if living else NOBODY_KNOWN
 
 
 def _about(record: SessionRecord) -> About:

@@ -1,22 +1,24 @@
 """Every copy of a permission card, from the moment it is sent until it shows what became of the prompt.
 
 Cards go to all approvers of the session that asks, at once, and each is closed by itself: a slow chat delays
-nobody else's card. A copy that arrives after the decision is closed as it arrives. A copy that was sent before
-the client's hook had told the whole input is edited once it has.
+nobody else's card. Where it is uncertain whether a copy arrived, another is sent, twice at most, which says so:
+nobody answers what nobody has seen. A copy that arrives after the decision is closed as it arrives. A copy that
+was sent before the client's hook had told the whole input is edited once it has.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import replace
 from weakref import WeakValueDictionary
 
 from telegram_channel.bridge.askers import Askers
 from telegram_channel.bridge.before import ReadBefore
+from telegram_channel.bridge.card_memory import Attempts, CardMemories
 from telegram_channel.bridge.roster import About
 from telegram_channel.bridge.waiting_hooks import within
 from telegram_channel.core import notices
-from telegram_channel.core.access import Sender, approvers_of
+from telegram_channel.core.access import approvers_of
 from telegram_channel.core.cards import CardText, card, card_buttons, outcome, path_of
 from telegram_channel.core.ids import ChatId, MessageId, PromptId, SessionId, private_chat
 from telegram_channel.core.outgoing import (
@@ -33,22 +35,14 @@ from telegram_channel.ports import Chat, Clock, Store
 
 _log = logging.getLogger(__name__)
 
-_TRY_AGAIN_AFTER_S = (30.0, 120.0, 600.0, 3600.0)
-"""A card that could not be sent or closed is tried again this often, then left alone."""
+SENT_AGAIN_AFTER_S = (5.0, 60.0)
+"""How long after a copy that may not have arrived another is sent, and after that one the last."""
 _READS_AT_MOST_S = 1.0
 """A file system that hangs must not keep a card back."""
 
 
 CallBy = Callable[[SessionId], Awaitable[str]]
 """What people call a session, empty when nobody knows."""
-
-
-@dataclass(slots=True)
-class _Attempts:
-    """How often something was tried, and when it may be tried next (monotonic seconds)."""
-
-    made: int = 0
-    next_at_s: float = 0.0
 
 
 class Cards:
@@ -80,92 +74,137 @@ class Cards:
         self._label_of = label_of
         self._thread_for = thread_for
         self._started_at = clock.now()
-        self.orphans: dict[PromptId, float] = {}
-        """Prompts of sessions that are gone, and since when they are ours (monotonic seconds)."""
-        self.plain_only: set[PromptId] = set()
-        """Prompts of whose verdict Claude Code took the plain yes or no and nothing else."""
-        self._before: dict[PromptId, str | None] = {}
-        """What the file said when its card was written: a closed card shows the same change."""
-        self._improved: dict[PromptId, set[Card]] = {}
-        """Copies that show what the hook told."""
-        self._sending: set[PromptId] = set()
-        self._sent: set[PromptId] = set()
+        self._memories = CardMemories()
         self._closing: set[PromptId] = set()
         self._locks: WeakValueDictionary[Card, asyncio.Lock] = WeakValueDictionary()
         """One edit of a copy at a time; a lock lives as long as somebody holds or waits for it."""
-        self._done: dict[PromptId, set[Card]] = {}
-        """Copies that show the outcome. Kept, so that a copy that comes late does not close the others again."""
-        self._attempts: dict[PromptId | Card, _Attempts] = {}
 
     async def asker_of(self, prompt: Prompt) -> About:
         """The session that asked, as far as it is known for certain: what says who may answer."""
-        return await self._askers.of(prompt, adopted=prompt.prompt in self.orphans)
+        return await self._askers.of(prompt)
+
+    def needs_sending(self, prompt: Prompt) -> bool:
+        """Whether somebody may have no copy of an open prompt's card, and it is time to try."""
+        memory, now_s = self._memories.find(prompt.prompt), self._clock.monotonic()
+        if memory is None:
+            return True  # an earlier process may have ended before it had sent them all
+        if memory.unasked.failed:
+            return memory.unasked.may_try(now_s)
+        waiting = memory.sending.keys() - memory.served - memory.under_way
+        return any(memory.sending[chat].may_try(now_s) for chat in waiting)
 
     async def send(self, prompt: Prompt) -> None:
-        """Send a card to everybody who may answer. What may have arrived anywhere is not sent again."""
-        if prompt.prompt in self._sending | self._sent or not self._may_try(prompt.prompt):
+        """Send a card to everybody who may answer and is not known to have one, as far as it is time to try."""
+        now = await self._store.prompts.get(prompt.prompt)
+        if now is None or not now.is_open:
             return
-        self._sending.add(prompt.prompt)
+        people = await self._people(now)
+        memory, now_s = self._memories.of(now.prompt), self._clock.monotonic()
+        if not people:
+            if memory.unasked.may_try(now_s):
+                _log.warning("nobody may answer the permission prompt %s; only the terminal can", now.prompt)
+                memory.unasked.note_failure(now_s)
+            return
+        memory.unasked = Attempts()
+        memory.served |= {copy.chat for copy in now.cards}
+        waiting = [chat for chat in people if chat not in memory.served]
+        memory.sending = {chat: memory.sending.get(chat, Attempts()) for chat in waiting}
+        if now.asked_at < self._started_at:  # what an earlier process sent may not have been remembered
+            memory.doubts = dict.fromkeys(waiting, 0) | memory.doubts
+        chats = [one for one in waiting if one not in memory.under_way and memory.sending[one].may_try(now_s)]
+        memory.under_way |= set(chats)
         try:
-            now = await self._store.prompts.get(prompt.prompt)
-            if now and now.is_open:
-                await self._send_all(now)
-        finally:
-            self._sending.discard(prompt.prompt)
+            kinds = {chat in memory.doubts for chat in chats}
+            texts = {again: await self._compose(now, again=again) for again in kinds}
+        except BaseException:
+            memory.under_way -= set(chats)
+            raise
+        await asyncio.gather(*(self._send_to(now, chat, texts[chat in memory.doubts]) for chat in chats))
 
-    async def _send_all(self, prompt: Prompt) -> None:
+    async def _people(self, prompt: Prompt) -> list[ChatId]:
+        """The private chats of everybody who may answer."""
         asker = await self.asker_of(prompt)
         people = approvers_of(await self._store.access.read(), asker.label, asker.project, asker.branch)
-        if not people:
-            _log.warning("nobody may answer the permission prompt %s; only the terminal can", prompt.prompt)
-            self._count(prompt.prompt, done=False)
-            return
-        text = await self._compose(prompt)
-        arrived = await asyncio.gather(*(self._send_one(prompt, text, person) for person in people))
-        self._count(prompt.prompt, done=any(arrived))
-        if any(arrived):
-            self._sent.add(prompt.prompt)
+        return [private_chat(person.sender) for person in people]
 
-    async def _compose(self, prompt: Prompt) -> CardText:
+    async def _send_to(self, prompt: Prompt, chat: ChatId, text: CardText) -> None:
+        """Send one person's copy, and whatever has to follow."""
+        memory = self._memories.of(prompt.prompt)
+        try:
+            await self._send_until_certain(prompt, chat, text)
+        except Exception:  # one approver's trouble must not keep the card from the others
+            _log.exception("a permission card could not be sent or remembered")
+            if chat not in memory.served:
+                memory.note_refusal(chat, self._clock.monotonic())
+        finally:
+            memory.under_way.discard(chat)
+
+    async def _send_until_certain(self, prompt: Prompt, chat: ChatId, text: CardText) -> None:
+        """Send a copy; one that may not have arrived again after a while, as long as it is wanted."""
+        memory = self._memories.of(prompt.prompt)
+        wanted: Prompt | None = prompt
+        while wanted and not await self._send_one(wanted, chat, text):
+            sent = memory.doubts[chat] = memory.doubts.get(chat, 0) + 1
+            if sent > len(SENT_AGAIN_AFTER_S):
+                _log.warning("a permission card may not have arrived, although it was sent %d times", sent)
+                memory.served.add(chat)
+                return
+            await self._clock.sleep(SENT_AGAIN_AFTER_S[sent - 1])
+            wanted = await self._still_wanted(prompt.prompt, chat)
+            if wanted:
+                text = await self._compose(wanted, again=True)
+
+    async def _still_wanted(self, prompt: PromptId, chat: ChatId) -> Prompt | None:
+        """The prompt, if it is open, and this person may answer it and is not known to have a copy."""
+        now = await self._store.prompts.get(prompt)
+        if now is None or not now.is_open or any(copy.chat == chat for copy in now.cards):
+            return None
+        return now if chat in await self._people(now) else None
+
+    async def _compose(self, prompt: Prompt, *, again: bool) -> CardText:
         before = await self._before_of(prompt)
-        return card(prompt.request, await self._project_of(prompt), prompt.details, before)
+        return card(prompt.request, await self._project_of(prompt), prompt.details, before, again=again)
 
     async def _before_of(self, prompt: Prompt) -> str | None:
         """What the file that would be changed says now, or said when the card was first written."""
         path = path_of(prompt.request, prompt.details)
         if path is None or self._read_before is None:
             return None
-        if prompt.prompt not in self._before:
-            reading = asyncio.to_thread(self._read_before, path)
-            self._before[prompt.prompt] = await within(self._clock, _READS_AT_MOST_S, reading)
-        return self._before[prompt.prompt]
+        memory = self._memories.of(prompt.prompt)
+        if not memory.has_read:
+            said = await within(self._clock, _READS_AT_MOST_S, asyncio.to_thread(self._read_before, path))
+            if not memory.has_read:  # somebody else may have been quicker, and their card is written already
+                memory.before, memory.has_read = said, True
+        return memory.before
 
-    async def _send_one(self, prompt: Prompt, text: CardText, person: Sender) -> bool:
-        """Send one copy and remember it; False when it certainly did not arrive."""
-        chat = private_chat(person.sender)
-        arrived = False
-        try:
-            if await self._store.closed_chats.reason(chat) is not None:
-                return False
+    async def _send_one(self, prompt: Prompt, chat: ChatId, text: CardText) -> bool:
+        """Send one copy and remember it; False when nobody knows whether it arrived."""
+        memory = self._memories.of(prompt.prompt)
+        refs: Sequence[MessageId] | None = None
+        if await self._store.closed_chats.reason(chat) is None:
             asking = OutMessage(chat, text.body, self._thread_for(chat), buttons=card_buttons(prompt), urgent=True)
             refs = await self._deliver(asking)
-            arrived = refs is not None
-            if refs:
-                await self._after_arrival(prompt, Card(chat, refs[-1]), text)
-        except Exception:  # one approver's trouble must not keep the card from the others
-            _log.exception("a permission card could not be sent or remembered")
-        return arrived
+        if refs is None:
+            memory.note_refusal(chat, self._clock.monotonic())
+            return True
+        if refs:
+            memory.served.add(chat)
+            copy = Card(chat, refs[-1])
+            if chat in memory.doubts:
+                memory.again.add(copy)
+            await self._after_arrival(prompt, copy, text)
+        return bool(refs)
 
     async def _after_arrival(self, sent: Prompt, copy: Card, text: CardText) -> None:
         """Remember a copy and send what belongs to it, or bring it up to date where something was faster."""
         if sent.details:
-            self._improved.setdefault(sent.prompt, set()).add(copy)
+            self._memories.of(sent.prompt).improved.add(copy)
         await self._store.prompts.add_cards(sent.prompt, (copy,))
         prompt = await self._store.prompts.get(sent.prompt)
         if prompt and not prompt.is_open:
             await self.close_one(prompt, copy)
         elif prompt and prompt.details and not sent.details:
-            await self._improve_one(prompt, copy, await self._compose(prompt))
+            await self._improve_one(prompt, copy)
         else:
             await self._attach(copy, text)
 
@@ -181,21 +220,20 @@ class Cards:
 
     async def improve(self, prompt: Prompt) -> None:
         """Make every copy that was sent already show what the hook told, with its further choices."""
-        if prompt.cards:
-            text = await self._compose(prompt)
-            await asyncio.gather(*(self._improve_one(prompt, copy, text) for copy in prompt.cards))
+        await asyncio.gather(*(self._improve_one(prompt, copy) for copy in prompt.cards))
 
-    async def _improve_one(self, prompt: Prompt, copy: Card, text: CardText) -> None:
+    async def _improve_one(self, prompt: Prompt, copy: Card) -> None:
+        memory = self._memories.of(prompt.prompt)
+        text = await self._compose(prompt, again=copy in memory.again)
         async with self._lock(copy):
-            improved = self._improved.setdefault(prompt.prompt, set())
             now = await self._store.prompts.get(prompt.prompt)
-            if copy in improved or now is None or not now.is_open:
+            if copy in memory.improved or now is None or not now.is_open:
                 return
             outcome = await self._chat.edit(copy.chat, copy.message, text.body, card_buttons(prompt))
             if isinstance(outcome, Refused | Uncertain):  # it still shows the preview, and can be answered
                 _log.warning("a permission card does not show the whole input: %s", outcome.cause)
                 return
-            improved.add(copy)
+            memory.improved.add(copy)
         await self._attach(copy, text)
 
     def _lock(self, copy: Card) -> asyncio.Lock:
@@ -221,36 +259,69 @@ class Cards:
             return
         self._closing.add(prompt.prompt)
         try:
-            await asyncio.gather(*(self.close_one(prompt, copy) for copy in prompt.cards))
-            now = await self._store.prompts.get(prompt.prompt)
-            if now and set(now.cards) <= self._done.get(prompt.prompt, set()):
-                await self._store.prompts.mark_cleared(prompt.prompt)
-                for kept in (self._before, self._improved):
-                    kept.pop(prompt.prompt, None)
+            await self._close(prompt, prompt.cards)
         finally:
             self._closing.discard(prompt.prompt)
 
     async def close_one(self, prompt: Prompt, copy: Card) -> None:
+        """Make one copy show the outcome, and remember when all of them do."""
+        await self._close(prompt, (copy,))
+
+    async def _close(self, prompt: Prompt, copies: Collection[Card]) -> None:
+        memory = self._memories.of(prompt.prompt)
+        memory.closings += 1
+        try:
+            await asyncio.gather(*(self._close_copy(prompt, copy) for copy in copies))
+            now = await self._store.prompts.get(prompt.prompt)
+            if now and not now.cards_closed and set(now.cards) <= memory.done:
+                await self._store.prompts.mark_cleared(prompt.prompt)
+        finally:
+            memory.closings -= 1
+
+    async def _close_copy(self, prompt: Prompt, copy: Card) -> None:
         """Make one copy show the outcome, unless it does, or it is too early to try again."""
+        memory = self._memories.of(prompt.prompt)
         async with self._lock(copy):
-            done = self._done.setdefault(prompt.prompt, set())
-            if copy in done or not self._may_try(copy):
+            attempts = memory.closing.setdefault(copy, Attempts())
+            if copy in memory.done or not attempts.may_try(self._clock.monotonic()):
                 return
             arrived = await self._edit(prompt, copy)
-            self._count(copy, done=arrived)
-            if arrived or self._given_up(copy):
-                done.add(copy)
+            if not arrived:
+                attempts.note_failure(self._clock.monotonic())
+            if arrived or attempts.given_up:
+                memory.done.add(copy)
+
+    def knows_more(self, prompt: PromptId) -> bool:
+        """Whether this process shows more on a closed card than another could: what the file said before."""
+        memory = self._memories.find(prompt)
+        return memory is not None and memory.before is not None
+
+    def note_plain_only(self, prompt: PromptId) -> bool:
+        """Claude Code took no more of the verdict than yes or no; False when that was known."""
+        memory = self._memories.of(prompt)
+        was_known, memory.plain_only = memory.plain_only, True
+        return not was_known
+
+    def remembered(self) -> frozenset[PromptId]:
+        """The prompts of which something is remembered."""
+        return self._memories.prompts()
+
+    def forget(self, prompts: Collection[PromptId]) -> None:
+        """Let go of what is remembered of prompts that are over."""
+        self._memories.forget(prompts)
 
     async def _edit(self, prompt: Prompt, copy: Card) -> bool:
         """Replace a copy by the outcome; False when it may still show its buttons."""
-        restarted = prompt.prompt in self.orphans or (
-            prompt.session == self._session and prompt.asked_at < self._started_at
+        # Once it was told while the process that asked was running, that one may end.
+        restarted = not await self._askers.asks_still(prompt) and (
+            prompt.session == self._session or not prompt.told_session
         )
         # Whose project a prompt from before a restart was about is not known for certain any more.
         project = "" if restarted else await self._project_of(prompt)
+        memory = self._memories.of(prompt.prompt)
         # What the file says now may be what was allowed: only what it said when the card was written counts.
-        before = self._before.get(prompt.prompt)
-        body = outcome(self._as_it_counted(prompt), project, restarted=restarted, before=before)
+        shown = _without_extras(prompt) if memory.plain_only else prompt
+        body = outcome(shown, project, restarted=restarted, before=memory.before)
         match await self._chat.edit(copy.chat, copy.message, body):
             case Sent() | PartlySent():
                 return True
@@ -259,12 +330,6 @@ class Cards:
             case Refused(cause=cause) | Uncertain(cause=cause):
                 _log.warning("a permission card still shows its buttons: %s", cause)
                 return False
-
-    def _as_it_counted(self, prompt: Prompt) -> Prompt:
-        """The prompt with no more of its verdict than Claude Code took."""
-        if prompt.verdict is None or prompt.prompt not in self.plain_only:
-            return prompt
-        return replace(prompt, verdict=replace(prompt.verdict, always=None, reason=""))
 
     async def _project_of(self, prompt: Prompt) -> str:
         """What people call the session that asked, as far as it is known."""
@@ -279,19 +344,9 @@ class Cards:
         """Take the buttons off a card whose prompt nobody knows any more."""
         await self._chat.edit(chat, message, None)
 
-    def _may_try(self, what: PromptId | Card) -> bool:
-        attempts = self._attempts.get(what)
-        return attempts is None or (not self._given_up(what) and attempts.next_at_s <= self._clock.monotonic())
 
-    def _given_up(self, what: PromptId | Card) -> bool:
-        attempts = self._attempts.get(what)
-        return attempts is not None and attempts.made > len(_TRY_AGAIN_AFTER_S)
-
-    def _count(self, what: PromptId | Card, *, done: bool) -> None:
-        if done:
-            self._attempts.pop(what, None)
-            return
-        attempts = self._attempts.setdefault(what, _Attempts())
-        attempts.made += 1
-        if not self._given_up(what):
-            attempts.next_at_s = self._clock.monotonic() + _TRY_AGAIN_AFTER_S[attempts.made - 1]
+def _without_extras(prompt: Prompt) -> Prompt:
+    """The prompt with the plain part of its verdict alone."""
+    if prompt.verdict is None:
+        return prompt
+    return replace(prompt, verdict=replace(prompt.verdict, always=None, reason=""))

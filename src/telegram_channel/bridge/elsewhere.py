@@ -77,12 +77,7 @@ class Elsewhere:
     async def _open(self, asked_before: datetime) -> list[Prompt]:
         """The session's own open prompts that had been asked by then, oldest first."""
         self.may_be_open = False  # whoever opens one meanwhile says so again
-        mine = [
-            one
-            for one in await self._store.prompts.open_prompts()
-            # Those of a session that is gone came from another conversation.
-            if one.session == self._session and one.prompt not in self._cards.orphans
-        ]
+        mine = [one for one in await self._store.prompts.open_prompts() if one.session == self._session]
         self.may_be_open = self.may_be_open or bool(mine)
         return [one for one in mine if one.asked_at <= asked_before]
 

@@ -1,17 +1,18 @@
 """Prompts do not stay open for ever, and those of a session that is gone find somebody to look after them.
 
-A restart is not the end: a session that comes back in time keeps its prompts. Otherwise the process that
-polls takes them over, and their cards say that an answer may have come too late.
+A restart is not the end: a session that comes back in time finds its prompts as they were. Until then the process
+that polls closes their cards, which say that an answer may have come too late; in the end it closes the prompts,
+and whatever was decided and could be told to nobody counts as told.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from telegram_channel.bridge.cards import Cards
 from telegram_channel.bridge.courier import Courier
-from telegram_channel.core.ids import SessionId
+from telegram_channel.core.ids import PromptId, SessionId
 from telegram_channel.core.permission import Closing, Prompt
 from telegram_channel.ports import Clock, SessionRecord, Store
 
@@ -24,10 +25,8 @@ class ApprovalRules:
 
     look_s: float = 10
     """How often open prompts are looked after when nothing else happens."""
-    orphaned_after_s: float = 30
-    """How long a session must be gone before its prompts are taken over: a restart is quicker than that."""
     ended_after_s: float = 600
-    """How long a prompt that was taken over stays open: nobody waits for it any more."""
+    """How long a session must be gone before its prompts are closed: nobody waits for them any more."""
     expires_after_s: float = 24 * 3600
     hook_window_s: float = 2
     """How far apart a request and the hook that belongs to it may come."""
@@ -41,7 +40,7 @@ class ApprovalRules:
 
 
 class PromptCare:
-    """Looks after the prompts of this process's session, and adopts those of sessions that are gone."""
+    """Looks after the prompts of this process's session, and of those that are gone."""
 
     def __init__(
         self,
@@ -63,20 +62,29 @@ class PromptCare:
         self._is_alive = is_alive
         self._polls = polls
         self._rules = rules
-        self._missed_since_s: dict[SessionId, float] = {}
+        self._uncleared_since_s: dict[PromptId, float] = {}
+        self._gone_since_s: dict[SessionId, float] = {}
+        self._over: frozenset[PromptId] = frozenset()
+        """Prompts that were over when it was looked last."""
         self._look_again_s = clock.monotonic()
 
     async def step(self) -> None:
         """Close cards that show buttons for nothing, and look after the rest now and then."""
+        remembered = self._cards.remembered()
         uncleared = await self._store.prompts.uncleared()
-        for prompt in await self._ours(uncleared):
-            self._courier.post(self._cards.close(prompt))
+        await self._clear(uncleared)
         if self._clock.monotonic() < self._look_again_s:
             return
         self._look_again_s = self._clock.monotonic() + self._rules.look_s
         await self.expire(self._clock.now())
-        await self._take_over(uncleared)
-        await self._look_after_open()
+        await self._let_go_of_the_gone(uncleared)
+        open_prompts = await self._store.prompts.open_prompts()
+        for prompt in open_prompts:
+            if prompt.session == self._session and self._cards.needs_sending(prompt):
+                self._courier.post(self._cards.send(prompt))
+        over = remembered - {prompt.prompt for prompt in (*open_prompts, *uncleared)}
+        self._cards.forget(over & self._over)  # not at once: something may be about to begin with it
+        self._over = over
 
     async def expire(self, now: datetime) -> int:
         """Close prompts nobody answered for a day; returns how many."""
@@ -87,40 +95,48 @@ class PromptCare:
                 closed += await self._store.prompts.close(prompt.prompt, Closing.EXPIRED)
         return closed
 
-    async def _look_after_open(self) -> None:
-        """Send cards that never arrived, and close what was taken over and not answered."""
-        now = self._clock.monotonic()
-        for prompt in await self._store.prompts.open_prompts():
-            taken_over_s = self._cards.orphans.get(prompt.prompt)
-            if taken_over_s is not None and now - taken_over_s >= self._rules.ended_after_s:
-                await self._store.prompts.close(prompt.prompt, Closing.SESSION_ENDED)
-            elif prompt.session == self._session and not prompt.cards and taken_over_s is None:
-                self._courier.post(self._cards.send(prompt))
+    async def _clear(self, uncleared: Collection[Prompt]) -> None:
+        """Close cards of this process's session, and of those that are gone.
 
-    async def _take_over(self, uncleared: Iterable[Prompt]) -> None:
-        """Adopt the prompts of sessions that are gone for good; only the process that polls does."""
+        Whoever takes an answer closes the cards at once, in whichever process. So what was answered is left to them
+        for a while.
+        """
+        now_s = self._clock.monotonic()
+        self._uncleared_since_s = {
+            prompt.prompt: self._uncleared_since_s.get(prompt.prompt, now_s) for prompt in uncleared
+        }
+        for prompt in await self._ours(uncleared):
+            waited_s = now_s - self._uncleared_since_s[prompt.prompt]
+            if prompt.verdict is None or waited_s >= self._rules.look_s:
+                self._courier.post(self._cards.close(prompt))
+
+    async def _ours(self, prompts: Collection[Prompt]) -> list[Prompt]:
+        """Those whose cards this process closes: its own session's; if it polls, also those of sessions gone."""
+        others = self._polls() and any(prompt.session != self._session for prompt in prompts)
+        living = await self._living() if others else None
+        return [
+            prompt
+            for prompt in prompts
+            if prompt.session == self._session or (living is not None and prompt.session not in living)
+        ]
+
+    async def _let_go_of_the_gone(self, uncleared: Collection[Prompt]) -> None:
+        """End what sessions that are gone for good have left; only the process that polls does."""
         if self._session is None or not self._polls():
             return
-        open_prompts = await self._store.prompts.open_prompts()
-        owners = {prompt.session for prompt in (*open_prompts, *uncleared)} - {self._session}
-        gone = owners - await self.alive() if owners else set()
-        now = self._clock.monotonic()
-        self._missed_since_s = {owner: self._missed_since_s.get(owner, now) for owner in gone}
-        for owner, since_s in self._missed_since_s.items():
-            if now - since_s < self._rules.orphaned_after_s:
-                continue
-            if await self._store.prompts.adopt(owner, self._session):
-                _log.info("took over the permission prompts of a session that is gone")
-            for prompt in open_prompts:
-                if prompt.session == owner:
-                    self._cards.orphans[prompt.prompt] = now
+        open_prompts, untold = await self._store.prompts.open_prompts(), await self._store.prompts.untold()
+        asked = {prompt.session for prompt in (*open_prompts, *uncleared, *untold)} - {self._session}
+        gone, now_s = asked - await self._living(), self._clock.monotonic()
+        self._gone_since_s = {one: self._gone_since_s.get(one, now_s) for one in gone}
+        over = {one for one in gone if now_s - self._gone_since_s[one] >= self._rules.ended_after_s}
+        for prompt in open_prompts:
+            if prompt.session in over:
+                await self._store.prompts.close(prompt.prompt, Closing.SESSION_ENDED)
+        for prompt in untold:
+            if prompt.session in over and (prompt.cards_closed or not prompt.cards):
+                await self._store.prompts.mark_told(prompt.prompt)
+                _log.info("the verdict about %s could be told to nobody: its session is gone", prompt.prompt)
 
-    async def _ours(self, prompts: Iterable[Prompt]) -> list[Prompt]:
-        """Those whose cards this process closes: its own session's, and those of sessions that are gone."""
-        others = any(prompt.session != self._session for prompt in prompts)
-        alive = await self.alive() if others else set()
-        return [prompt for prompt in prompts if prompt.session == self._session or prompt.session not in alive]
-
-    async def alive(self) -> set[SessionId]:
+    async def _living(self) -> set[SessionId]:
         """The sessions whose process is running."""
         return {record.session for record in await self._store.sessions.list() if self._is_alive(record)}

@@ -23,6 +23,7 @@ _log = logging.getLogger(__name__)
 DENIED = "Denied from Telegram."
 """What Claude reads when an approver gave no reason of their own."""
 _MOST_ALLOWED = 50
+_MOST_TOLD = 500
 
 
 class Verdicts:
@@ -46,7 +47,8 @@ class Verdicts:
         self._waiting = waiting
         self._cards = cards
         self._by_hook_alone = by_hook_alone
-        self._told: set[PromptId] = set()
+        self._told: dict[PromptId, None] = {}
+        """What was said lately, oldest first: nothing is said twice while it is being noted that it was."""
         self._telling: set[PromptId] = set()
         self._allowed: dict[PromptId, Prompt] = {}
 
@@ -67,7 +69,9 @@ class Verdicts:
         verdict = prompt.verdict
         if verdict is None or prompt.prompt in self._told:
             return
-        self._told.add(prompt.prompt)
+        self._told[prompt.prompt] = None
+        if len(self._told) > _MOST_TOLD:
+            del self._told[next(iter(self._told))]
         if verdict.behavior is Behavior.ALLOW:
             self._allowed[prompt.prompt] = prompt
             if len(self._allowed) > _MOST_ALLOWED:  # a client without hooks never tells that a tool has ended
@@ -81,15 +85,14 @@ class Verdicts:
         try:
             await self._session.tell_verdict(prompt.request.request_id, verdict.behavior)
         except BaseException:
-            self._told.discard(prompt.prompt)
+            self._told.pop(prompt.prompt, None)
             raise
         self._waiting.release(prompt.prompt)
 
     def _note_missing(self, prompt: Prompt, verdict: Verdict) -> None:
         """Tell the giver of an answer, once, what Claude Code did not take of it."""
-        if prompt.prompt in self._cards.plain_only:
+        if not self._cards.note_plain_only(prompt.prompt):
             return
-        self._cards.plain_only.add(prompt.prompt)
         self._courier.post(self._cards.close(prompt))  # whoever took the answer may have closed them with all of it
         if verdict.how is How.COMMAND:  # nobody wrote a reason
             return

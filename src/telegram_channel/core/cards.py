@@ -6,6 +6,7 @@ What the client itself left out can be shown by nobody, so the card says that it
 """
 
 import json
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,6 +57,12 @@ _SHORTENED = (
     "\n⚠️ Something may be missing, here and in any file: Claude Code hands over only the beginning and the end of "
     "what is long. The terminal shows all of it."
 )
+_AGAIN = "Sent again: the first card may not have arrived. One answer is enough.\n"
+_ENDING = re.compile(
+    r"\n\nAnswer with a button, or write yes ([a-km-z]{5}) or no \1\."
+    r"(?: Reply to this message to deny with a reason\.)?\Z"
+)
+"""What `_ending` writes. Nothing that Claude or a file wrote comes after it."""
 _REORDERED = "\n⚠️ It holds letters that are written from right to left, so parts of it may appear in another order."
 
 
@@ -84,19 +91,41 @@ class _Asked:
 
 
 def card(
-    request: PermissionRequest, project: str = "", details: Details | None = None, before: str | None = None
+    request: PermissionRequest,
+    project: str = "",
+    details: Details | None = None,
+    before: str | None = None,
+    *,
+    again: bool = False,
 ) -> CardText:
     """The card of a request; `project` names the session that asks, where it has a name.
 
     `details` is what the client's hook said about it: then the card shows the whole input instead of the
     preview. `before` is what the file of `path_of` holds now; None where there is none or it may not be shown.
+    `again`: whoever gets it may have one already.
     """
     asked = _asked(request, project, details, before)
     ending = _ending(request.request_id, may_reason=details is not None) if is_request_id(request.request_id) else ()
     choices = _listed(asked.choices)
-    body, whole = _shown(asked, _units([*choices, *ending]))
+    first = (Span(_AGAIN, Style.ITALIC),) if again else ()
+    body, whole = _shown(asked, _units([*first, *choices, *ending]))
     attachment = None if whole else OutFile(_file_name(request), content=_file(asked))
-    return CardText(Styled((*body, *choices, *ending)), attachment)
+    return CardText(Styled((*first, *body, *choices, *ending)), attachment)
+
+
+def named_on(text: str) -> str | None:
+    """The request that a text names at its end as a card does; None for any other text.
+
+    No proof that it is a card: anybody may write such a text.
+    """
+    match = _ENDING.search(text)
+    return match[1] if match else None
+
+
+def not_known_as_card(request_id: str) -> Styled:
+    """To whoever allows something by a reply to what only looks like its card."""
+    word = Span(f"yes {request_id}", Style.CODE)
+    return styled("I am not sure that this is a card of mine. To allow it, press its button, or write ", word, ".")
 
 
 def outcome(prompt: Prompt, project: str = "", *, restarted: bool = False, before: str | None = None) -> Styled:

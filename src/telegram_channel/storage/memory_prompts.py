@@ -52,9 +52,9 @@ class MemoryPromptBook(Part):
         """Close an open prompt without a verdict; False if it was not open."""
         return self._change(prompt, lambda found: replace(found, closing=closing) if found.is_open else found)
 
-    async def untold(self, session: SessionId) -> tuple[Prompt, ...]:
-        """Decided prompts of this session whose verdict was not written to it yet."""
-        return self._where(lambda prompt: prompt.session == session and settling.is_untold(prompt))
+    async def untold(self, session: SessionId | None = None) -> tuple[Prompt, ...]:
+        """Decided prompts whose verdict was not written to their session yet: of one session, or of all."""
+        return self._where(lambda prompt: session in (None, prompt.session) and settling.is_untold(prompt))
 
     async def mark_told(self, prompt: PromptId) -> None:
         """The verdict was written to the session."""
@@ -71,13 +71,6 @@ class MemoryPromptBook(Part):
     async def open_prompts(self) -> tuple[Prompt, ...]:
         """Everything that still takes an answer, oldest first."""
         return self._where(lambda prompt: prompt.is_open)
-
-    async def adopt(self, from_session: SessionId, by: SessionId) -> int:
-        """Hand a dead session's open and untold prompts to another; returns how many."""
-        prompts = settling.adopted(self._tables.prompts.values(), from_session, by)
-        if prompts:
-            self._keep(*prompts)
-        return len(prompts)
 
     async def prune(self, before: datetime) -> int:
         """Forget prompts that were asked before and about which nothing is owed; returns how many."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from telegram_channel.core.audit import AuditRow
-from telegram_channel.core.ids import PromptId, SessionId
+from telegram_channel.core.ids import PromptId
 from telegram_channel.core.permission import (
     AlreadyDecided,
     Card,
@@ -93,17 +93,6 @@ def is_uncleared(prompt: Prompt) -> bool:
 def is_owed(prompt: Prompt) -> bool:
     """Whether anything is still to be done about it."""
     return prompt.is_open or is_untold(prompt) or is_uncleared(prompt)
-
-
-def adopted(prompts: Iterable[Prompt], from_session: SessionId, by: SessionId) -> list[Prompt]:
-    """Open and untold prompts of one session, as those of another."""
-    if from_session == by:
-        return []
-    return [
-        replace(prompt, session=by)
-        for prompt in prompts
-        if prompt.session == from_session and (prompt.is_open or is_untold(prompt))
-    ]
 
 
 def request_key(request_id: str) -> str:

@@ -99,9 +99,9 @@ class SqlitePromptBook:
         """Close an open prompt without a verdict; False if it was not open."""
         return await self._change(prompt, lambda found: replace(found, closing=closing) if found.is_open else found)
 
-    async def untold(self, session: SessionId) -> tuple[Prompt, ...]:
-        """Decided prompts of this session whose verdict was not written to it yet."""
-        return await self._select(lambda prompt: prompt.session == session and settling.is_untold(prompt))
+    async def untold(self, session: SessionId | None = None) -> tuple[Prompt, ...]:
+        """Decided prompts whose verdict was not written to their session yet: of one session, or of all."""
+        return await self._select(lambda prompt: session in (None, prompt.session) and settling.is_untold(prompt))
 
     async def mark_told(self, prompt: PromptId) -> None:
         """The verdict was written to the session."""
@@ -118,17 +118,6 @@ class SqlitePromptBook:
     async def open_prompts(self) -> tuple[Prompt, ...]:
         """Everything that still takes an answer, oldest first."""
         return await self._select(lambda prompt: prompt.is_open)
-
-    async def adopt(self, from_session: SessionId, by: SessionId) -> int:
-        """Hand a dead session's open and untold prompts to another; returns how many."""
-
-        def hand_over(connection: sqlite3.Connection) -> int:
-            prompts = settling.adopted(self._owed(connection), from_session, by)
-            for prompt in prompts:
-                self._update(connection, prompt)
-            return len(prompts)
-
-        return await self._database.write(hand_over)
 
     async def prune(self, before: datetime) -> int:
         """Forget prompts that were asked before and about which nothing is owed; returns how many."""
