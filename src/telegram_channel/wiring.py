@@ -239,7 +239,7 @@ class Flows:
                     *(base.store, base.chat, base.clock, self._roster),
                     orphaned_after_s=base.settings.orphaned_after_s,
                 ),
-                Housekeeping(at_leisure, base.chat, base.clock, secrets.token_bytes, is_alive=_is_alive),
+                Housekeeping(at_leisure, base.chat, base.clock, secrets.token_bytes),
             ):
                 self._start(group, type(flow).__name__.lower(), flow.run)
             self._start(group, "dispatch", lambda: dispatch.run(soon))

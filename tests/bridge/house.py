@@ -105,6 +105,14 @@ class House:
                 self.alive[record.pid] = False
         await self.clock.advance(1.1)
 
+    async def leaves(self, session: str) -> None:
+        """A session's processes end as a client ends them. A second passes."""
+        for record in await self.store.sessions.list():
+            if record.session == session:
+                self.alive[record.pid] = False
+                await self.store.sessions.leave(record.session, record.pid, self.clock.now())
+        await self.clock.advance(1.1)
+
     async def take(self, *updates: Inbound) -> None:
         """One poll brings these, and everything that follows at once happens."""
         await self.reception.take(Batch(updates, updates[-1].update if updates else None, drained=True))

@@ -205,7 +205,7 @@ async def test_a_code_is_made_sent_and_only_its_hash_stored() -> None:
     clock, chat = ManualClock(), RecordingChat()
     store = fresh_store(clock)
     await store.access.transact(lambda state: (request_pairing(state, place(), clock.now())[0], None, ()))
-    async with running(Housekeeping(store, chat, clock, lambda size: bytes(range(size)), is_alive=everybody).run()):
+    async with running(Housekeeping(store, chat, clock, lambda size: bytes(range(size))).run()):
         await eventually(lambda: len(chat.sent) == 1)
         await clock.settle()
     code = re.search(r"[A-Z0-9]{4}-[A-Z0-9]{4}", chat.texts(ANN)[0])
@@ -223,7 +223,7 @@ async def test_a_code_that_cannot_arrive_may_be_asked_for_again() -> None:
     store = fresh_store(clock)
     chat.will("send", Refused("The bot was blocked.", closed=True))
     await store.access.transact(lambda state: (request_pairing(state, place(), clock.now())[0], None, ()))
-    async with running(Housekeeping(store, chat, clock, lambda size: bytes(range(size)), is_alive=everybody).run()):
+    async with running(Housekeeping(store, chat, clock, lambda size: bytes(range(size))).run()):
         await eventually(lambda: store.tables.book is not None and store.tables.book.pending == ())
 
 
@@ -235,7 +235,7 @@ async def test_everybody_who_was_let_in_is_greeted_once() -> None:
     def let_in(state: AccessState) -> tuple[AccessState, None, tuple[()]]:
         return with_sender(state, Sender(SenderId(ANN), Role.OWNER, "Ann", clock.now(), "allow")), None, ()
 
-    housekeeping = Housekeeping(store, chat, clock, bytes, is_alive=everybody)
+    housekeeping = Housekeeping(store, chat, clock, bytes)
     async with running(housekeeping.run()):
         await clock.settle()
         await store.access.transact(let_in)
@@ -254,7 +254,7 @@ async def test_who_was_let_in_by_id_is_greeted_when_they_write() -> None:
     ann = Sender(SenderId(ANN), Role.OWNER, "Ann", clock.now(), "allow")
     store.tables.book = with_sender(AccessState(), ann)
     chat.will("send", Refused("A bot cannot write first.", closed=True))
-    async with running(Housekeeping(store, chat, clock, bytes, is_alive=everybody).run()):
+    async with running(Housekeeping(store, chat, clock, bytes).run()):
         await eventually(lambda: len(chat.sent) == 1)
         for _ in range(3):
             await clock.advance(40)
@@ -272,7 +272,7 @@ async def test_answered_messages_are_forgotten_after_a_week_and_no_sooner() -> N
     await keep(store, clock, message("old", 1), message("waiting", 2))
     await store.inbox.advance([Move((entries(store)[0].entry,), (DeliveryState.STORED,), DeliveryState.ANSWERED)])
     await clock.advance(KEPT_FOR.total_seconds() - 10)
-    async with running(Housekeeping(store, chat, clock, bytes, is_alive=everybody).run()):
+    async with running(Housekeeping(store, chat, clock, bytes).run()):
         await clock.settle()
         assert len(entries(store)) == 2
         await clock.advance(3700)
@@ -289,7 +289,7 @@ async def test_whose_message_that_was_is_forgotten_after_a_week_and_no_sooner() 
     wrote, where, sent = SessionId("shop"), ChatId(ANN), message("", 5).message
     await store.routes.note_sent(wrote, where, (sent,), clock.now())
     await clock.advance(KEPT_FOR.total_seconds() - 10)
-    async with running(Housekeeping(store, chat, clock, bytes, is_alive=everybody).run()):
+    async with running(Housekeeping(store, chat, clock, bytes).run()):
         await clock.settle()
         assert await store.routes.author(where, sent) == wrote
         await clock.advance(3700)
@@ -308,22 +308,12 @@ async def test_a_process_is_listed_while_it_lives() -> None:
         assert [one.pid for one in await store.sessions.list()] == [7]
         await clock.advance(HEARTBEAT_S)
         assert [one.last_seen_at for one in await store.sessions.list()] == [clock.now()]
-        await store.sessions.leave(record.session, record.pid)  # as if the store had been replaced
+        await store.sessions.leave(record.session, record.pid, clock.now())  # as if the store had been replaced
         await clock.advance(LOOK_EVERY_S)
         assert [one.pid for one in await store.sessions.list()] == [7]
     await presence.leave()
     assert await store.sessions.list() == ()
-
-
-async def test_processes_that_died_are_taken_off_the_list() -> None:
-    clock, chat = ManualClock(), RecordingChat()
-    store = fresh_store(clock)
-    for pid in (7, 8):
-        record = SessionRecord(SessionId(f"s{pid}"), pid, clock.now(), clock.now(), "project", is_channel=True)
-        await store.sessions.register(record)
-    async with running(Housekeeping(store, chat, clock, bytes, is_alive=lambda one: one.pid == 7).run()):
-        await eventually(lambda: len(store.tables.sessions) == 1)
-    assert [one.pid for one in await store.sessions.list()] == [7]
+    assert await store.sessions.ended() == (replace(record, last_seen_at=clock.now()),)
 
 
 async def test_health_is_published_and_changes_are_told_once() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from telegram_channel.bridge.roster import ALIVE_FOR_S, About, Roster
+from telegram_channel.bridge.roster import ALIVE_FOR_S, About, Roster, about_session
 from telegram_channel.bridge.twins import Twins
 from telegram_channel.core.ids import BotId, ChatId, FileRef, MessageId, PressId, SessionId, ThreadId, UpdateId
 from telegram_channel.core.messages import Attachment, AttachmentKind, ButtonPress, ReactionChange, RepliedTo
@@ -230,12 +230,55 @@ async def test_this_process_lives_whatever_the_list_says_and_the_dead_keep_their
     assert [one.label for one in await roster.members()] == ["shop"]
     await store.sessions.register(record("other", 1, 9, name="shop", branch="main", project="/b/shop"))
     assert [one.label for one in await roster.members()] == ["shop", "shop/main"]
-    assert await roster.about(SessionId("other")) == About("shop/main", "/b/shop", "main")
+    living = await roster.living()
+    about = about_session(SessionId("other"), roster.members_of(living), living)
+    assert about == About("shop/main", "/b/shop", "main")
     alive.clear()
     await clock.advance(ALIVE_FOR_S)
-    await store.sessions.leave(SessionId("other"), 1)
+    await store.sessions.leave(SessionId("other"), 1, NOON)
     assert await roster.label_of(SessionId("other")) == "shop/main"
     assert await roster.label_of(SessionId("never heard of")) == ""
+
+
+async def test_who_was_killed_is_taken_off_the_list_once_it_is_gone_for_good() -> None:
+    """MUST F97: a process that was killed leaves the list ten seconds after that was noticed; a living one stays."""
+    clock = ManualClock(NOON)
+    store = MemoryStore(BotId("900"), now=clock.now)
+    alive = {1, 2, 4}
+    roster = Roster(store, clock, lambda one: one.pid in alive, record("me", 3))
+    for one in (record("killed", 1), record("lives", 2), record("me", 3), record("no channel", 4, receives=False)):
+        await store.sessions.register(one)
+
+    async def retired() -> bool:
+        return await roster.retire(await store.sessions.list(), 10)
+
+    assert not await retired()
+    alive -= {1, 4}
+    await clock.advance(100)
+    assert not await retired()
+    await clock.advance(9.9)
+    assert not await retired()
+    await clock.advance(0.1)
+    assert await retired()
+    assert not await retired()
+    assert {one.session for one in await store.sessions.list()} == {"lives", "me"}
+    [ended] = await store.sessions.ended()
+    assert (ended.session, ended.last_seen_at) == ("killed", later(100 - 15)), (
+        "it may have ended before it was noticed"
+    )
+
+
+async def test_who_was_not_heard_of_for_long_had_ended_long_before_it_was_noticed() -> None:
+    """MUST F98: of a session that ended while nobody looked (a power failure), nothing is waited for."""
+    clock = ManualClock(later(3600))
+    store = MemoryStore(BotId("900"), now=clock.now)
+    roster = Roster(store, clock, lambda _: False)
+    await store.sessions.register(record("before", 1))
+    records = await store.sessions.list()
+    assert roster.recent_of(records, (), 10) == ()
+    assert await roster.retire(records, 10)
+    [ended] = await store.sessions.ended()
+    assert ended.last_seen_at == later(240 - 15)
 
 
 async def test_of_two_processes_of_one_session_the_later_one_takes_the_messages() -> None:

@@ -44,8 +44,15 @@ def facts(members: tuple[Member, ...] = BOTH, **named: Any) -> RoutingFacts:
         (facts(addressed=WEB, bound=SHOP, author=SHOP, chosen=SHOP), Directed(WEB, Why.NAMED)),
         (facts(addressed=DEAD, bound=SHOP), Stranded(DEAD, Why.NAMED)),
         (facts(bound=DEAD, author=SHOP, chosen=WEB), Stranded(DEAD, Why.TOPIC)),
-        (facts(author=DEAD, chosen=WEB), Directed(WEB, Why.CHOSEN)),
-        (facts((), author=DEAD), NobodyThere()),
+        (facts(author=DEAD, chosen=WEB), Stranded(DEAD, Why.REPLY)),
+        (facts((WEB_MEMBER,), author=DEAD), Stranded(DEAD, Why.REPLY)),
+        (facts((), author=DEAD), Stranded(DEAD, Why.REPLY)),
+        (facts(addressed=DEAD, heirs={DEAD: WEB}), Directed(WEB, Why.NAMED)),
+        (facts(bound=DEAD, author=SHOP, heirs={DEAD: WEB}), Directed(WEB, Why.TOPIC)),
+        (facts(author=DEAD, chosen=SHOP, heirs={DEAD: WEB}), Directed(WEB, Why.REPLY)),
+        (facts(chosen=DEAD, heirs={DEAD: WEB}), Directed(WEB, Why.CHOSEN)),
+        (facts((SHOP_MEMBER,), bound=DEAD, heirs={DEAD: WEB}), Stranded(DEAD, Why.TOPIC)),
+        (facts(author=DEAD, heirs={DEAD: WEB}, barred=frozenset({DEAD})), Barred(DEAD, Why.REPLY)),
         (facts(author=DEAD, chosen=WEB, recent=frozenset({DEAD})), Stranded(DEAD, Why.REPLY)),
         (facts(chosen=DEAD, recent=frozenset({DEAD})), Stranded(DEAD, Why.CHOSEN)),
         (facts((WEB_MEMBER,), chosen=DEAD, recent=frozenset({DEAD})), Stranded(DEAD, Why.CHOSEN)),
@@ -69,18 +76,15 @@ RULES = (("addressed", Why.NAMED), ("bound", Why.TOPIC), ("author", Why.REPLY), 
 
 @pytest.mark.parametrize("members", [(), (SHOP_MEMBER,), (WEB_MEMBER,), BOTH], ids=len)
 def test_the_order_of_the_rules_holds_for_every_combination(members: tuple[Member, ...]) -> None:
-    """MUST F2: whoever names a session, or writes in its topic, is never sent to another; a dead choice is none."""
+    """MUST F2: whoever names a session, writes in its topic or replies to it is never sent to one that has no part
+    in it; a dead choice is none."""
     alive = {one.session for one in members}
     for back, *values in product((False, True), *[NAMED] * 4):
         recent = frozenset({DEAD} if back else ())
         known = dict(zip((name for name, _ in RULES), values, strict=True))
         result = route(facts(members, **known, recent=recent))
         there = alive | recent
-        named = [
-            (known[name], why)
-            for name, why in RULES
-            if known[name] and (why in (Why.NAMED, Why.TOPIC) or known[name] in there)
-        ]
+        named = [(known[name], why) for name, why in RULES if known[name] and (why.is_meant or known[name] in there)]
         match result:
             case Directed(session, Why.ALONE):
                 assert not named

@@ -105,7 +105,7 @@ def test_the_question_becomes_its_answer() -> None:
 
 @pytest.mark.parametrize(
     ("waited", "tail"),
-    [(0, "on."), (1, "on. So does the 1 message that waited."), (2, "on. So do the 2 messages that waited.")],
+    [(0, "on."), (1, "on. So does the message that waited."), (2, "on. So do the 2 messages that waited.")],
 )
 def test_a_choice_says_what_goes_along(waited: int, tail: str) -> None:
     assert words.use_chosen("shop", waited).plain() == f"What you write here goes to shop from now {tail}"

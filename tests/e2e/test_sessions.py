@@ -114,6 +114,30 @@ async def test_a_session_that_comes_back_under_its_id_gets_what_was_meant_for_it
         assert (await shop.event("one")).meta["redelivered"] == "true"
 
 
+async def test_who_quits_and_starts_again_in_the_same_project_goes_on_talking_to_the_same_session() -> None:
+    """MUST F101: what was for a session that has ended goes to its successor, unasked, and so does the chat's
+    choice."""
+    async with World() as world:
+        ann = await world.friend("Ann")
+        first, web = await world.sessions("shop", "website")
+        ann.say("/use shop")
+        await world.shows(ann, "goes to shop from now on")
+        assert not (await first.call("reply", chat_id=str(ann.chat.id), text="the old one speaks")).is_error
+        said = await world.shows(ann, "the old one speaks")
+        await world.stored(lambda store: _is_noted(store, str(ann.chat.id), str(said.id)))
+        await first.end_input()
+        ann.say("nobody is there now", reply_to=said)
+        second = await world.session(project="shop", wait_polling=False)
+        await second.event("nobody is there now")
+        ann.say("replied", reply_to=said)
+        await second.event("replied")
+        ann.say("chosen")
+        await second.event("chosen")
+        assert contents(second) == ["nobody is there now", "replied", "chosen"]
+        assert contents(first) + contents(web) == []
+        assert not any("Shall another" in one.text for one in ann.inbox())
+
+
 async def test_two_processes_of_one_session_are_given_each_message_once() -> None:
     """MUST F26: of two processes of one session, one delivers."""
     async with World() as world:

@@ -10,6 +10,7 @@ from telegram_channel.core.access import AccessState, Policy, Role, Sender
 from telegram_channel.core.audit import OPERATOR, AuditRow
 from telegram_channel.core.health import BridgeState, HealthReport
 from telegram_channel.core.ids import BotId, ChatId, SenderId, SessionId
+from telegram_channel.core.succession import MOST_ENDED
 from telegram_channel.errors import AccessError, StateUnwritable
 from telegram_channel.ports import SessionRecord, Store
 from tests.storage.conftest import BOT, Shelf
@@ -186,17 +187,61 @@ class TestSessions:
 
     async def test_a_heartbeat_of_a_process_that_left_brings_nothing_back(self, store: Store) -> None:
         await store.sessions.register(session())
-        await store.sessions.leave(SessionId("one"), 11)
+        await store.sessions.leave(SessionId("one"), 11, later(60))
         await store.sessions.heartbeat(SessionId("one"), 11, later(30))
         assert await store.sessions.list() == ()
 
     async def test_leaving_forgets_one_process_only(self, shelf: Shelf, store: Store) -> None:
         await store.sessions.register(session(pid=11))
         await store.sessions.register(session(pid=12))
-        await store.sessions.leave(SessionId("one"), 11)
-        await store.sessions.leave(SessionId("one"), 99)
+        await store.sessions.leave(SessionId("one"), 11, later(60))
+        await store.sessions.leave(SessionId("one"), 99, later(60))
         seen = await shelf.again(store)
         assert [one.pid for one in await seen.sessions.list()] == [12]
+
+    async def test_a_session_has_ended_when_its_last_process_has_left(self, shelf: Shelf, store: Store) -> None:
+        """MUST S43: a session that took messages is remembered after its end, with its project, as of when it
+        left."""
+        await store.sessions.register(session(pid=11))
+        await store.sessions.register(replace(session(pid=12), project="/srv/shop", branch="main"))
+        await store.sessions.leave(SessionId("one"), 11, later(60))
+        assert await store.sessions.ended() == ()
+        await store.sessions.leave(SessionId("one"), 12, later(90))
+        seen = await shelf.again(store)
+        assert await seen.sessions.ended() == (
+            replace(session(pid=12), project="/srv/shop", branch="main", last_seen_at=later(90)),
+        )
+        assert await (await shelf.open(OTHER_BOT)).sessions.ended() == ()
+
+    async def test_a_session_that_is_back_has_not_ended(self, store: Store) -> None:
+        for pid in (11, 12):
+            await store.sessions.register(session(pid=pid))
+            assert await store.sessions.ended() == ()
+            await store.sessions.leave(SessionId("one"), pid, later(pid))
+            assert [one.pid for one in await store.sessions.ended()] == [pid]
+
+    async def test_a_session_that_took_no_messages_is_not_remembered(self, store: Store) -> None:
+        await store.sessions.register(replace(session(), receives=False))
+        await store.sessions.leave(SessionId("one"), 11, later(60))
+        assert await store.sessions.ended() == ()
+
+    async def test_who_left_last_is_last_and_the_oldest_are_forgotten(self, shelf: Shelf, store: Store) -> None:
+        names = [f"s{number:03}" for number in range(MOST_ENDED + 3)]
+        for number, name in enumerate(names):
+            await store.sessions.register(session(name))
+            await store.sessions.leave(SessionId(name), 11, later(number))
+        for name in ("s050", "s051"):
+            await store.sessions.register(session(name))
+        await store.sessions.leave(SessionId("s050"), 11, later(500))
+        seen = await shelf.again(store)
+        kept = [*names[3:50], *names[52:], "s050"]
+        assert [one.session for one in await seen.sessions.ended()] == kept
+
+    async def test_leaving_without_being_listed_changes_nothing(self, store: Store) -> None:
+        await store.sessions.register(session(pid=11))
+        await store.sessions.leave(SessionId("one"), 11, later(1))
+        await store.sessions.leave(SessionId("one"), 11, later(60))
+        assert [one.last_seen_at for one in await store.sessions.ended()] == [later(1)]
 
     async def test_sessions_of_another_bot_are_not_listed(self, shelf: Shelf, store: Store) -> None:
         await store.sessions.register(session())

@@ -73,6 +73,12 @@ def newer(database: Path) -> Path:
     return restored(database, 2)
 
 
+@pytest.fixture
+def third(database: Path) -> Path:
+    """The file as the release with version 3 left it."""
+    return restored(database, 3)
+
+
 @pytest.fixture(params=range(1, VERSION))
 def any_version(request: pytest.FixtureRequest, database: Path) -> Path:
     """A file of every older release."""
@@ -160,9 +166,25 @@ async def test_messages_of_version_2_find_their_session(newer: Path) -> None:
     await store.close()
 
 
+async def test_everything_that_version_3_kept_is_still_there(third: Path) -> None:
+    """MUST S33: state written by an older version is read as it was meant, and nothing of it is lost."""
+    store = await open_store(third, BOT)
+    given = await store.inbox.due(session=SESSION)
+    assert [one.why for one in given] == [None, Why.TOPIC]
+    assert await store.routes.chosen(ChatId("7")) == await store.routes.author(ChatId("7"), MessageId("9")) == SESSION
+    assert await store.routes.bindings() == (TopicBinding(ChatId("-5"), ThreadId("3"), "/srv/shop", SESSION, "shop"),)
+    assert await store.routes.questions() == (Question(ChatId("8"), ThreadId("4"), MessageId("12"), NOON),)
+    shop = SessionRecord(SESSION, 11, NOON, later(5), "shop", is_channel=True, project="/srv/shop", branch="main")
+    assert shop in await store.sessions.list()
+    await store.sessions.leave(SESSION, 11, later(60))
+    assert await store.sessions.ended() == (replace(shop, last_seen_at=later(60)),)
+    await store.close()
+
+
 async def test_what_is_newest_works_on_every_older_file(any_version: Path) -> None:
     store = await open_store(any_version, BOT)
-    chat, binding = ChatId("7"), TopicBinding(ChatId("7"), ThreadId("3"), "/shop", None, "shop")
+    assert await store.sessions.ended() == ()
+    chat, binding = ChatId("70"), TopicBinding(ChatId("70"), ThreadId("3"), "/shop", None, "shop")
     assert await store.routes.chosen(chat) is None
     await store.routes.choose(chat, SESSION)
     await store.routes.bind(binding)
@@ -172,7 +194,7 @@ async def test_what_is_newest_works_on_every_older_file(any_version: Path) -> No
     store = await open_store(any_version, BOT)
     assert await store.routes.chosen(chat) == await store.routes.author(chat, MessageId("9")) == SESSION
     assert await store.routes.take_topic(chat, "/shop", SESSION) == replace(binding, session=SESSION)
-    assert len(await store.routes.questions()) == 1
+    assert chat in [one.chat for one in await store.routes.questions()]
     await store.close()
 
 

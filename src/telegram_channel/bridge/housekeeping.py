@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from typing import Any
 
+from telegram_channel.bridge.steady import pause_after
 from telegram_channel.core import notices
 from telegram_channel.core.access import AccessState, PendingPairing, Policy, Role, Sender, with_welcomed
 from telegram_channel.core.audit import AuditRow
@@ -29,13 +30,12 @@ from telegram_channel.core.pairing import (
 from telegram_channel.core.pairing_code import ENTROPY_BYTES, SALT_BYTES, PairingCode
 from telegram_channel.core.text import Body
 from telegram_channel.errors import StateUnwritable
-from telegram_channel.ports import Chat, Clock, SessionRecord, Store
+from telegram_channel.ports import Chat, Clock, Store
 
 _log = logging.getLogger(__name__)
 
 _LOOK_S = 30.0
 _TIDY_EVERY_S = 3600.0
-_UNWRITABLE_PAUSE_S = 1.0
 KEPT_FOR = timedelta(days=7)
 """How long answered messages stay in the store. Seen ids must outlive Telegram's 24 hours."""
 
@@ -52,14 +52,11 @@ class Housekeeping:
         chat: Chat,
         clock: Clock,
         random_bytes: RandomBytes,
-        *,
-        is_alive: Callable[[SessionRecord], bool],
     ) -> None:
         self._store = store
         self._chat = chat
         self._clock = clock
         self._random_bytes = random_bytes
-        self._is_alive = is_alive
         self._paying: dict[SenderId, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
@@ -75,7 +72,7 @@ class Housekeeping:
                         tidied_at = self._clock.monotonic()
                 except StateUnwritable as error:
                     _log.warning("housekeeping waits: %s", error.explained())
-                    await self._clock.sleep(_UNWRITABLE_PAUSE_S)
+                    await pause_after(error, self._clock)
                 seen = await self._store.wait_for_change(seen, _LOOK_S)
         finally:
             for task in self._paying.values():
@@ -88,9 +85,6 @@ class Housekeeping:
         forgotten += await self._store.orders.prune(now - KEPT_FOR)
         await self._store.routes.prune(now - KEPT_FOR)
         await self._store.access.transact(lambda state: (prune(state, now), None, ()))
-        for record in await self._store.sessions.list():
-            if not self._is_alive(record):
-                await self._store.sessions.leave(record.session, record.pid)
         if forgotten:
             _log.info("forgot %d old entries, prompts and orders", forgotten)
 

@@ -66,4 +66,4 @@ class Presence:
 
     async def leave(self) -> None:
         """Take the process off the list."""
-        await self._store.sessions.leave(self._record.session, self._record.pid)
+        await self._store.sessions.leave(self._record.session, self._record.pid, self._clock.now())

@@ -2,21 +2,26 @@
 
 Whether a process runs is asked of the system, which costs more than reading the list; so an answer is good
 for a second. That a process has ended stays true until it is heard of again: the clock by which it was told may
-have been wrong.
+have been wrong. One that was killed did not leave the list; once it is gone for good, it is taken off.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from telegram_channel.core.ids import SessionId
 from telegram_channel.core.routing import Member
 from telegram_channel.core.session_names import Named, labels, members
+from telegram_channel.core.succession import Tenure, heirs
 from telegram_channel.ports import Clock, SessionRecord, Store
 
 ALIVE_FOR_S = 1.0
 """How long a process that was seen to run is believed to run."""
+_SILENT_S = 240.0
+"""Who has not been heard of for so long ended then, and not when it was noticed: two beats of a living process."""
+_NOTICED_WITHIN_S = 15.0
+"""How long before it was noticed a process may have ended; who was started before that may have known it alive."""
 _MOST_REMEMBERED = 200
 """Processes, and names of sessions that have ended."""
 
@@ -80,18 +85,39 @@ class Roster:
         """The living sessions under their labels, oldest first."""
         return self.members_of(await self.living())
 
-    def recent_of(self, records: Sequence[SessionRecord], within_s: float) -> tuple[Member, ...]:
-        """Sessions of the list that ended less than `within_s` ago, as far as was noticed, and may come back."""
+    def recent_of(
+        self, records: Sequence[SessionRecord], ended: Sequence[SessionRecord], within_s: float
+    ) -> tuple[Member, ...]:
+        """Sessions that ended less than `within_s` ago, as far as was noticed, and may come back.
+
+        `records` are the listed processes, `ended` the sessions that have left the list.
+        """
         living = {one.session for one in self.living_of(records)}
-        now_s = self._clock.monotonic()
-        gone = {
-            one.session: one
-            for one in records
-            if one.receives
-            and one.session not in living
-            and now_s - self._noticed_s.get(_process(one), -within_s) < within_s
-        }
-        return tuple(Member(one.session, self.last_label(one.session, records), one.project) for one in gone.values())
+        now, now_s = self._clock.now(), self._clock.monotonic()
+        killed = (
+            one for one in records if one.receives and now_s - self._noticed_s.get(_process(one), now_s) < within_s
+        )
+        since = now - timedelta(seconds=within_s)
+        left = (one for one in ended if since < one.last_seen_at <= now)
+        gone = {one.session: one for one in (*left, *killed) if one.session not in living}
+        known = (*ended, *records)
+        return tuple(Member(one.session, self.last_label(one.session, known), one.project) for one in gone.values())
+
+    async def retire(self, records: Iterable[SessionRecord], after_s: float) -> bool:
+        """Take off the list whoever was killed more than `after_s` ago, as far as was noticed; whether anybody was.
+
+        Raises:
+            StateError: some may be listed still.
+        """
+        now, now_s = self._clock.now(), self._clock.monotonic()
+        retired = False
+        for one in records:
+            if self._runs(one) or now_s - (noticed_s := self._noticed_s.get(_process(one), now_s)) < after_s:
+                continue
+            at_least = now - timedelta(seconds=now_s - noticed_s + _NOTICED_WITHIN_S)
+            await self._store.sessions.leave(one.session, one.pid, max(one.last_seen_at, at_least))
+            retired = True
+        return retired
 
     def members_of(self, living: Sequence[SessionRecord]) -> tuple[Member, ...]:
         """The same, of processes that are known to live."""
@@ -105,11 +131,6 @@ class Roster:
     async def label_of(self, session: SessionId) -> str:
         """What people call a session, or called it when it lived; empty when nobody knows."""
         return self.last_label(session, await self._store.sessions.list())
-
-    async def about(self, session: SessionId) -> About:
-        """What a session is called, and where it works: what says who may reach it."""
-        records = await self._store.sessions.list()
-        return about_session(session, self.members_of(self.living_of(records)), records)
 
     def last_label(self, session: SessionId, records: Sequence[SessionRecord]) -> str:
         """The same, with the list at hand."""
@@ -139,9 +160,18 @@ class Roster:
         self._ended.pop(process, None)
         self._ended[process] = record.last_seen_at
         _limit(self._ended)
-        self._noticed_s[process] = now_s
+        silent_s = (self._clock.now() - record.last_seen_at).total_seconds()
+        self._noticed_s[process] = now_s - max(0.0, silent_s - _SILENT_S)
         _limit(self._noticed_s)
         return False
+
+
+def heirs_of(ended: Iterable[SessionRecord], living: Iterable[SessionRecord]) -> Mapping[SessionId, SessionId]:
+    """Who has taken over from sessions that have ended, for those of which somebody has."""
+    return heirs(
+        (Tenure(one.session, one.project, one.started_at, one.last_seen_at) for one in ended),
+        (Tenure(one.session, one.project, one.started_at) for one in living),
+    )
 
 
 def _process(record: SessionRecord) -> _Process:

@@ -6,11 +6,11 @@ whoever follows the store anyway keeps them at hand: as long as nothing has chan
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from telegram_channel.bridge.roster import Roster, about_session
+from telegram_channel.bridge.roster import Roster, about_session, heirs_of
 from telegram_channel.core.access import AccessState, may_reach
 from telegram_channel.core.ids import ChatId, MessageId, SenderId, SessionId, ThreadId
 from telegram_channel.core.inbox import InboxEntry
@@ -42,8 +42,13 @@ class Look:
     """The living sessions that take messages, oldest first."""
     recent: tuple[Member, ...] = ()
     """Sessions that ended a moment ago and may come back."""
+    ended: tuple[SessionRecord, ...] = ()
+    """Sessions that took messages and have left the list."""
+    heirs: Mapping[SessionId, SessionId] = field(default_factory=dict)
+    """Who of the living has taken over from sessions that have ended."""
     bound: Mapping[tuple[ChatId, ThreadId], SessionId] = field(default_factory=dict)
     chosen: dict[ChatId, SessionId] = field(default_factory=dict)
+    """The choice of each chat; whoever has taken over from a session was chosen with it."""
     authors: Mapping[_Message, SessionId] = field(default_factory=dict)
     """Whose messages of the bot those are that were answered, reacted to or pressed."""
     originals: Mapping[_Message, InboxEntry] = field(default_factory=dict)
@@ -64,13 +69,14 @@ class Look:
 
     def is_open(self, state: AccessState, sender: SenderId, session: SessionId) -> bool:
         """Whether this person may write to a session, living or not."""
-        about = about_session(session, self.members, self.records)
+        about = about_session(session, self.members, (*self.ended, *self.records))
         return may_reach(state, sender, about.label, about.project, about.branch)
 
     def session_at(self, place: Place, answers: MessageId | None = None) -> SessionId | None:
         """The session that a place or the answered message means, living or not; None when neither means any."""
         bound = self.bound.get((place.chat, place.thread)) if place.thread else None
-        return bound or (self.authors.get((place.chat, answers)) if answers else None)
+        meant = bound or (self.authors.get((place.chat, answers)) if answers else None)
+        return self.heirs.get(meant, meant) if meant else None
 
     def facts(self, state: AccessState, inbound: Deliverable, addressed: SessionId | None = None) -> RoutingFacts:
         """Everything that says whom one message is for."""
@@ -87,17 +93,23 @@ class Look:
             chosen=chosen,
             barred=frozenset(one for one in named if not self.is_open(state, sender, one)),
             recent=frozenset(one.session for one in self.recent),
+            heirs=self.heirs,
         )
 
     def _author(self, inbound: Deliverable) -> SessionId | None:
-        """Who wrote what is answered. A reaction to words of a session that has ended means nobody in particular."""
+        """Who wrote what is answered, as far as it ever took messages.
+
+        A reaction to words of a session that is gone without a successor means nobody in particular.
+        """
         answered = _answered(inbound)
         author = self.authors.get((inbound.place.chat, answered)) if answered else None
+        there = {one.session for one in self.members} | self.heirs.keys()
         if not isinstance(inbound, ReactionChange):
-            return author
+            gone = {one.session for one in self.recent} | {one.session for one in self.ended}
+            return author if author in there | gone else None
         original = self.originals.get((inbound.place.chat, inbound.message))
         author = author or (original.session if original else None)
-        return author if any(one.session == author for one in self.members) else None
+        return author if author in there else None
 
     def route(self, state: AccessState, inbound: Deliverable, addressed: SessionId | None = None) -> Route:
         """Whom one message is for."""
@@ -113,6 +125,7 @@ class Router:
         self._roster = roster
         self._recent_s = recent_s
         self._at_hand: _Rare | None = None
+        self._heirs_found: tuple[object, Mapping[SessionId, SessionId]] | None = None
 
     @property
     def roster(self) -> Roster:
@@ -142,27 +155,50 @@ class Router:
         # Together: each question alone would be one more wait for the store, before every message.
         rare, chosen, authors, originals = await asyncio.gather(
             self._as_of_now(),
-            _each(chats, routes.chosen) if self._may_be_several() else _nothing(),
+            _each(chats, routes.chosen) if self._may_have_chosen() else _nothing(),
             _each(answered, lambda one: routes.author(*one)),
             _each(known, lambda one: inbox.find(*one)),
         )
-        living = self._roster.living_of(rare.records)
+        look = self._seen(rare)
         if chosen is None:
-            chosen = await _each(chats, routes.chosen) if len(living) > 1 else {}
+            chosen = await _each(chats, routes.chosen) if len(look.living) + len(look.recent) > 1 else {}
+        look.chosen = {chat: look.heirs.get(session, session) for chat, session in chosen.items()}
+        look.authors, look.originals = authors, originals
+        return look
+
+    async def glance(self) -> Look:
+        """Who is there, without a message to think of: choices, authors and originals are left out.
+
+        Raises:
+            StateError: nobody can tell.
+        """
+        return self._seen(await self._as_of_now())
+
+    def _seen(self, rare: "_Rare") -> Look:
+        roster = self._roster
+        living = roster.living_of(rare.records)
+        heirs = self._heirs(rare, living)
         return Look(
             records=rare.records,
             living=living,
-            members=self._roster.members_of(living),
-            recent=self._roster.recent_of(rare.records, self._recent_s) if len(living) < len(rare.records) else (),
-            bound=rare.bound,
-            chosen=chosen,
-            authors=authors,
-            originals=originals,
+            members=roster.members_of(living),
+            recent=self._recent(rare, heirs),
+            ended=rare.ended,
+            heirs=heirs,
+            bound=_bound(rare.bindings, living),
         )
 
-    async def records(self) -> tuple[SessionRecord, ...]:
-        """Every process that is listed. Raises `StateError`."""
-        return (await self._as_of_now()).records
+    def _recent(self, rare: "_Rare", heirs: Mapping[SessionId, SessionId]) -> tuple[Member, ...]:
+        """Who may come back: whoever has a successor will not."""
+        recent = self._roster.recent_of(rare.records, rare.ended, self._recent_s)
+        return tuple(one for one in recent if one.session not in heirs)
+
+    def _heirs(self, rare: "_Rare", living: Sequence[SessionRecord]) -> Mapping[SessionId, SessionId]:
+        """Found once for the same ended and the same living: every message asks."""
+        key = (rare.ended, tuple((one.session, one.pid) for one in living))
+        if self._heirs_found is None or self._heirs_found[0] != key:
+            self._heirs_found = key, heirs_of(rare.ended, living)
+        return self._heirs_found[1]
 
     async def _as_of_now(self) -> "_Rare":
         """What is at hand, if nothing was changed since by any process; else it is read."""
@@ -171,14 +207,19 @@ class Router:
             return at_hand
         return await self._rare()
 
-    def _may_be_several(self) -> bool:
+    def _may_have_chosen(self) -> bool:
         """Whether a choice among sessions may mean anything."""
-        return self._at_hand is None or len(self._roster.living_of(self._at_hand.records)) > 1
+        if self._at_hand is None:
+            return True
+        living = self._roster.living_of(self._at_hand.records)
+        return len(living) > 1 or bool(self._recent(self._at_hand, self._heirs(self._at_hand, living)))
 
     async def _rare(self) -> "_Rare":
         version = await self._store.wait_for_change(-1, 0)  # first: what changes meanwhile makes it old
-        records, bindings = await asyncio.gather(self._store.sessions.list(), self._store.routes.bindings())
-        return _Rare(version, records, _bound(bindings))
+        records, ended, bindings = await asyncio.gather(
+            self._store.sessions.list(), self._store.sessions.ended(), self._store.routes.bindings()
+        )
+        return _Rare(version, records, ended, bindings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +228,8 @@ class _Rare:
 
     version: int
     records: tuple[SessionRecord, ...]
-    bound: Mapping[tuple[ChatId, ThreadId], SessionId]
+    ended: tuple[SessionRecord, ...]
+    bindings: tuple[TopicBinding, ...]
 
 
 def _answered(inbound: Deliverable) -> MessageId | None:
@@ -204,8 +246,18 @@ def _is_about_a_message(inbound: Deliverable) -> bool:
     return isinstance(inbound, ReactionChange) or (isinstance(inbound, InboundMessage) and inbound.edited)
 
 
-def _bound(bindings: Iterable[TopicBinding]) -> dict[tuple[ChatId, ThreadId], SessionId]:
-    return {(one.chat, one.thread): one.session for one in bindings if one.session}
+def _bound(
+    bindings: Sequence[TopicBinding], living: Sequence[SessionRecord]
+) -> dict[tuple[ChatId, ThreadId], SessionId]:
+    """Whose topics those are; one that was given back is whose it will be in a moment."""
+    bound = {(one.chat, one.thread): one.session for one in bindings if one.session}
+    for one in bindings:
+        if one.session is None and one.project:
+            served = {session for (chat, _), session in bound.items() if chat == one.chat}
+            waiting = (peer.session for peer in living if peer.project == one.project and peer.session not in served)
+            if (next_one := next(waiting, None)) is not None:
+                bound[one.chat, one.thread] = next_one
+    return bound
 
 
 async def _nothing() -> None:

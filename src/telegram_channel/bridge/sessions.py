@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from telegram_channel.bridge.dispatch import Dispatch
+from telegram_channel.bridge.offers import Offer
 from telegram_channel.bridge.router import Look
-from telegram_channel.bridge.stranded import Offer
 from telegram_channel.core import session_words as words
 from telegram_channel.core.access import AccessState, role_in
 from telegram_channel.core.commands import BotCommand, ParsedCommand
@@ -113,7 +113,7 @@ class SessionCommands:
         if choice.kind is ChoiceKind.KEEP:
             await self._keep(press, post)
             return
-        member = next((one for one in look.members if names(choice, one.session)), None)
+        member = _meant_by(choice, look)
         if member is None:
             self._gone(press, choice, look, state, post)
         elif not look.is_open(state, place.sender, member.session):
@@ -174,6 +174,13 @@ class SessionCommands:
     def _acknowledged(self, press: ButtonPress, say: Styled, *, alert: bool = False) -> Errand:
         text = utf16_prefix(say.plain(), _LONGEST_PRESS_ANSWER)
         return self._chat.answer_press(press.press, text, alert=alert)
+
+
+def _meant_by(choice: Choice, look: Look) -> Member | None:
+    """The living session that a button stands for: its own, or who has taken over from it."""
+    living = {one.session: one for one in look.members}
+    named = next((one for one in (*living, *look.heirs) if names(choice, one)), None)
+    return living.get(look.heirs.get(named, named)) if named else None
 
 
 def _if_several(members: Sequence[Member], chosen: SessionId | None) -> ButtonRows:

@@ -54,10 +54,6 @@ def _one_of(members: Sequence[Member], word: str) -> str:
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} {word} {shown[-1]}"
 
 
-def _messages(number: int) -> str:
-    return "1 message" if number == 1 else f"{number} messages"
-
-
 @dataclass(frozen=True, slots=True)
 class Listed:
     """A session as `/sessions` shows it."""
@@ -132,8 +128,8 @@ def question_void() -> Styled:
 
 def use_chosen(label: str, waited: int = 0) -> Styled:
     """The answer to `/use NAME` or its button; `waited` messages that were for nobody yet go along."""
-    tail = f" So {'does' if waited == 1 else 'do'} the {_messages(waited)} that waited." if waited else ""
-    return styled("What you write here goes to ", _bold(label), f" from now on.{tail}")
+    so = {0: "", 1: " So does the message that waited."}.get(waited, f" So do the {waited} messages that waited.")
+    return styled("What you write here goes to ", _bold(label), f" from now on.{so}")
 
 
 def use_usage() -> Styled:
@@ -203,7 +199,7 @@ def stranded_offer(count: int, label: str = "") -> Styled:
 
     `label` is what that session was called, empty when it is not known any more.
     """
-    these = "this message is" if count == 1 else f"{_messages(count)} here are"
+    these = "this message is" if count == 1 else f"{count} messages here are"
     them = "it" if count == 1 else "them"
     tail = f" Shall another one have {them}? Until you choose, I keep {them}."
     if label:

@@ -1,14 +1,16 @@
 """What becomes of messages whose session died: nothing is lost, and what was meant for it goes to no other unasked.
 
-A session that comes back within a moment under the same id (a restart) keeps its own. After that, what
-somebody meant for it in particular is offered to the others or waits, as configured; everything else is
-routed anew. What a session was given without a sign of reading is given once more, and never a third time.
+A session that comes back within a moment under the same id (a restart) keeps its own, and its successor (see
+`succession`) gets them at once. After that moment, what somebody meant for it in particular is offered to the
+others or waits, as configured; everything else is routed anew. What a session was given without a sign of reading
+is given once more, and never a third time.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Literal
 
 from telegram_channel.core.ids import ChatId, EntryId, SessionId, ThreadId
@@ -28,22 +30,26 @@ class RoutingRules:
 DEFAULT_RULES = RoutingRules()
 
 _UNFINISHED = (DeliveryState.STORED, DeliveryState.EMITTED)
-_Lot = Literal["anew", "offer", "wait", "notify", "give_up"]
-_TO_BE_GIVEN: tuple[_Lot, ...] = ("anew", "offer", "wait")
+_NO_HEIRS: Mapping[SessionId, SessionId] = MappingProxyType({})
+_NO_ENDS: Mapping[SessionId, datetime] = MappingProxyType({})
+_Lot = Literal["anew", "inherit", "offer", "wait", "notify", "give_up"]
+_TO_BE_GIVEN: tuple[_Lot, ...] = ("anew", "inherit", "offer", "wait")
 
 
 @dataclass(frozen=True, slots=True)
 class StrandedPlan:
     """What is to be done now, in the order received, and when to look again.
 
-    Every entry whose session was gone long enough is in exactly one of `anew`, `offer`, `wait`, `notify` and
-    `give_up`; `back` says which of the first three must return to STORED as redelivered as well.
+    Every entry whose session was gone long enough is in exactly one of `anew`, `inherit`, `offer`, `wait`, `notify`
+    and `give_up`; `back` says which of the first four must return to STORED as redelivered as well.
     """
 
     back: tuple[InboxEntry, ...] = ()
     """EMITTED without proof, once: back to STORED with `redelivered`, wherever else it is named here."""
     anew: tuple[InboxEntry, ...] = ()
     """Nobody meant that session in particular: routed as if it had just arrived."""
+    inherit: tuple[InboxEntry, ...] = ()
+    """Meant for a session that another has taken over from, which gets it."""
     offer: tuple[InboxEntry, ...] = ()
     """The chat is asked who gets it; named in every plan until it was answered."""
     wait: tuple[InboxEntry, ...] = ()
@@ -57,11 +63,18 @@ class StrandedPlan:
 
 
 def gone_since(
-    before: Mapping[SessionId, datetime], entries: Iterable[InboxEntry], living: Collection[SessionId], now: datetime
+    before: Mapping[SessionId, datetime],
+    entries: Iterable[InboxEntry],
+    living: Collection[SessionId],
+    now: datetime,
+    ended: Mapping[SessionId, datetime] = _NO_ENDS,
 ) -> Mapping[SessionId, datetime]:
-    """Since when each session that entries are for has been seen to be gone; whoever is back is forgotten."""
+    """Since when each session that entries are for has been gone; whoever is back is forgotten.
+
+    That is since it was first seen to be, or since it `ended`, where that is known.
+    """
     missing = (one.session for one in entries if one.session and one.session not in living)
-    return {session: before.get(session, now) for session in missing}
+    return {session: min(before.get(session, now), ended.get(session, now)) for session in missing}
 
 
 def restrand(
@@ -72,12 +85,14 @@ def restrand(
     rules: RoutingRules = DEFAULT_RULES,
     *,
     kept: Collection[EntryId] = (),
+    heirs: Mapping[SessionId, SessionId] = _NO_HEIRS,
 ) -> StrandedPlan:
     """Sort the entries in STORED and EMITTED whose session is not among `living` by what they need.
 
     `gone` says since when a session has been missing (see `gone_since`); one it does not name is missing since
-    `now`. `kept` are entries for which a person chose to keep waiting. Entries that are for nobody yet, for a
-    living session, or in any other state are nobody's business here. Times are aware UTC.
+    `now`. `kept` are entries for which a person chose to keep waiting; `heirs` says who has taken over from whom.
+    Entries that are for nobody yet, for a living session, or in any other state are nobody's business here. Times
+    are aware UTC.
     """
     lots: defaultdict[_Lot, list[InboxEntry]] = defaultdict(list)
     back: list[InboxEntry] = []
@@ -87,16 +102,19 @@ def restrand(
             continue
         since = gone.get(entry.session, now)
         until = since + timedelta(seconds=rules.orphaned_after_s)
-        if since <= now < until:  # before `since`, the clock was set back: nobody waits for it to catch up
+        has_heir = heirs.get(entry.session) in living
+        if since <= now < until and not has_heir:  # before `since`, the clock was set back: nobody waits for that
             waits.append(until)
             continue
-        lot = _lot(entry, rules, someone_lives=bool(living), is_kept=entry.entry in kept)
+        someone_lives, is_kept = bool(living), entry.entry in kept
+        lot = _lot(entry, rules, someone_lives=someone_lives, is_kept=is_kept, has_heir=has_heir)
         lots[lot].append(entry)
         if lot in _TO_BE_GIVEN and entry.state is DeliveryState.EMITTED:
             back.append(entry)
     return StrandedPlan(
         back=tuple(back),
         anew=tuple(lots["anew"]),
+        inherit=tuple(lots["inherit"]),
         offer=tuple(lots["offer"]),
         wait=tuple(lots["wait"]),
         notify=tuple(lots["notify"]),
@@ -105,13 +123,15 @@ def restrand(
     )
 
 
-def _lot(entry: InboxEntry, rules: RoutingRules, *, someone_lives: bool, is_kept: bool) -> _Lot:
+def _lot(entry: InboxEntry, rules: RoutingRules, *, someone_lives: bool, is_kept: bool, has_heir: bool) -> _Lot:
     if entry.state is DeliveryState.EMITTED and (entry.noticed or entry.redelivered):
         return "give_up" if entry.noticed else "notify"
     if not someone_lives:
         return "wait"
     if entry.why is None or not entry.why.is_meant:
         return "anew"
+    if has_heir:
+        return "inherit"
     return "wait" if is_kept or rules.stranded == "wait" else "offer"
 
 

@@ -86,7 +86,8 @@ class Inbox(Protocol):
     async def advance(self, moves: Sequence[Move], *, durable: bool = True) -> int:
         """Apply moves in one step; returns how many entries changed.
 
-        A move touches only entries that are in one of its `only_from` states. The step survives kill -9, and
+        A move touches only entries that are in one of its `only_from` states and, where it names `held_by`, are
+        directed to that session. The step survives kill -9, and
         power loss as well unless `durable` is False, which is quicker.
         """
 
@@ -134,8 +135,8 @@ class PromptBook(Protocol):
     async def close(self, prompt: PromptId, closing: Closing) -> bool:
         """Close an open prompt without a verdict; False if it was not open."""
 
-    async def untold(self, session: SessionId) -> tuple[Prompt, ...]:
-        """Decided prompts of this session whose verdict was not written to it yet."""
+    async def untold(self, session: SessionId | None = None) -> tuple[Prompt, ...]:
+        """Decided prompts whose verdict was not written to their session yet: of one session, or of all."""
 
     async def mark_told(self, prompt: PromptId) -> None:
         """The verdict was written to the session."""
@@ -148,9 +149,6 @@ class PromptBook(Protocol):
 
     async def open_prompts(self) -> tuple[Prompt, ...]:
         """Everything that still takes an answer, oldest first."""
-
-    async def adopt(self, from_session: SessionId, by: SessionId) -> int:
-        """Hand a dead session's open and untold prompts to another; returns how many."""
 
     async def prune(self, before: datetime) -> int:
         """Forget prompts that were asked before and about which nothing is owed; returns how many."""
@@ -187,16 +185,25 @@ class Sessions(Protocol):
     """The serve processes that are alive, or were until a moment ago."""
 
     async def register(self, record: SessionRecord) -> None:
-        """Add or replace this process (same session and pid)."""
+        """Add or replace this process (same session and pid); its session has not ended, if it ever had."""
 
     async def heartbeat(self, session: SessionId, pid: int, at: datetime) -> None:
         """Say that the process is alive."""
 
-    async def leave(self, session: SessionId, pid: int) -> None:
-        """Forget the process."""
+    async def leave(self, session: SessionId, pid: int, at: datetime) -> None:
+        """Take the process off the list; one that is not listed changes nothing.
+
+        With the last process of a session that took messages, the session has ended: see `ended`.
+        """
 
     async def list(self) -> tuple[SessionRecord, ...]:
         """Everybody registered, oldest first; the dead among them are the reader's to recognise."""
+
+    async def ended(self) -> tuple[SessionRecord, ...]:
+        """The hundred sessions that took messages and left last, in the order in which they did.
+
+        Each is there once, as the process of it that left last, with `last_seen_at` saying when.
+        """
 
 
 class HealthBoard(Protocol):

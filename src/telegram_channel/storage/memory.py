@@ -13,6 +13,7 @@ from telegram_channel.core.access import AccessState
 from telegram_channel.core.audit import AuditRow
 from telegram_channel.core.health import HealthReport
 from telegram_channel.core.ids import BotId, ChatId, SessionId
+from telegram_channel.core.succession import MOST_ENDED
 from telegram_channel.errors import StateError, StateUnwritable
 from telegram_channel.ports import Change, SessionRecord, Store
 from telegram_channel.storage.changes import ChangeFeed
@@ -143,8 +144,9 @@ class MemorySessions(Part):
     """`ports.Sessions` in memory."""
 
     async def register(self, record: SessionRecord) -> None:
-        """Add or replace this process (same session and pid)."""
+        """Add or replace this process (same session and pid); its session has not ended, if it ever had."""
         self._tables.sessions[record.session, record.pid] = record
+        self._tables.ended.pop(record.session, None)
         self._store.changed()
 
     async def heartbeat(self, session: SessionId, pid: int, at: datetime) -> None:
@@ -153,15 +155,27 @@ class MemorySessions(Part):
         if record is not None:
             await self.register(replace(record, last_seen_at=at))
 
-    async def leave(self, session: SessionId, pid: int) -> None:
-        """Forget the process."""
-        if self._tables.sessions.pop((session, pid), None) is not None:
-            self._store.changed()
+    async def leave(self, session: SessionId, pid: int, at: datetime) -> None:
+        """Take the process off the list; the last one of a session that took messages ends it."""
+        tables = self._tables
+        leaving = tables.sessions.pop((session, pid), None)
+        if leaving is None:
+            return
+        if leaving.receives and all(one.session != session for one in tables.sessions.values()):
+            tables.ended.pop(session, None)
+            tables.ended[session] = replace(leaving, last_seen_at=at)
+            while len(tables.ended) > MOST_ENDED:
+                del tables.ended[next(iter(tables.ended))]
+        self._store.changed()
 
     async def list(self) -> tuple[SessionRecord, ...]:
         """Everybody registered, oldest first."""
         records = self._tables.sessions.values()
         return tuple(sorted(records, key=lambda record: (record.started_at, record.session, record.pid)))
+
+    async def ended(self) -> tuple[SessionRecord, ...]:
+        """The sessions that took messages and left last, in the order in which they did."""
+        return tuple(self._tables.ended.values())
 
 
 class MemoryHealthBoard(Part):

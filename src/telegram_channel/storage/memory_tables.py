@@ -31,6 +31,7 @@ class Tables:
     quarantined: list[QuarantinedUpdate] = field(default_factory=list)
     prompts: dict[PromptId, Prompt] = field(default_factory=dict)
     sessions: dict[tuple[SessionId, int], SessionRecord] = field(default_factory=dict)
+    ended: dict[SessionId, SessionRecord] = field(default_factory=dict)
     health: HealthReport | None = None
     orders: dict[tuple[SessionId, OrderKind], Order] = field(default_factory=dict)
     wishes: dict[ChatId, Wishes] = field(default_factory=dict)

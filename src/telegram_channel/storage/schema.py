@@ -145,7 +145,17 @@ _VERSION_3 = (
     ) WITHOUT ROWID""",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
+_VERSION_4 = (
+    """CREATE TABLE ended_sessions (
+        row INTEGER PRIMARY KEY AUTOINCREMENT,
+        bot TEXT NOT NULL,
+        session TEXT NOT NULL,
+        body TEXT NOT NULL,
+        UNIQUE (bot, session)
+    )""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 """The statements that lead from version n to version n + 1, at index n. Only ever append."""
 
 VERSION = len(MIGRATIONS)

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from telegram_channel.core.health import HealthReport
 from telegram_channel.core.ids import BotId, ChatId, SessionId
+from telegram_channel.core.succession import MOST_ENDED
 from telegram_channel.ports import SessionRecord
 from telegram_channel.storage.codec import HEALTH, REASON, SESSION, time_text
 from telegram_channel.storage.sqlite_worker import Database
@@ -19,8 +20,13 @@ class SqliteSessions:
         self._bot = bot
 
     async def register(self, record: SessionRecord) -> None:
-        """Add or replace this process (same session and pid)."""
-        await self._database.write(lambda connection: self._put(connection, record))
+        """Add or replace this process (same session and pid); its session has not ended, if it ever had."""
+
+        def add(connection: sqlite3.Connection) -> None:
+            self._put(connection, record)
+            self._forget_end(connection, record.session)
+
+        await self._database.write(add)
 
     async def heartbeat(self, session: SessionId, pid: int, at: datetime) -> None:
         """Say that the process is alive; nothing happens when it is not registered."""
@@ -34,15 +40,26 @@ class SqliteSessions:
 
         await self._database.write(beat)
 
-    async def leave(self, session: SessionId, pid: int) -> None:
-        """Forget the process."""
+    async def leave(self, session: SessionId, pid: int, at: datetime) -> None:
+        """Take the process off the list; the last one of a session that took messages ends it."""
 
-        def forget(connection: sqlite3.Connection) -> None:
+        def take_off(connection: sqlite3.Connection) -> None:
+            of_session = [
+                SESSION.decode(row[0])
+                for row in connection.execute(
+                    "SELECT body FROM sessions WHERE bot = ? AND session = ?", (self._bot, session)
+                )
+            ]
+            leaving = next((one for one in of_session if one.pid == pid), None)
+            if leaving is None:
+                return
             connection.execute(
                 "DELETE FROM sessions WHERE bot = ? AND session = ? AND pid = ?", (self._bot, session, pid)
             )
+            if leaving.receives and len(of_session) == 1:
+                self._end(connection, replace(leaving, last_seen_at=at))
 
-        await self._database.write(forget)
+        await self._database.write(take_off)
 
     async def list(self) -> tuple[SessionRecord, ...]:
         """Everybody registered, oldest first."""
@@ -53,6 +70,31 @@ class SqliteSessions:
             return tuple(sorted(records, key=lambda record: (record.started_at, record.session, record.pid)))
 
         return await self._database.read(everybody)
+
+    async def ended(self) -> tuple[SessionRecord, ...]:
+        """The sessions that took messages and left last, in the order in which they did."""
+
+        def gone(connection: sqlite3.Connection) -> tuple[SessionRecord, ...]:
+            rows = connection.execute("SELECT body FROM ended_sessions WHERE bot = ? ORDER BY row", (self._bot,))
+            return tuple(SESSION.decode(row[0]) for row in rows)
+
+        return await self._database.read(gone)
+
+    def _end(self, connection: sqlite3.Connection, record: SessionRecord) -> None:
+        """Remember a session that has ended, and no more of them than there may be."""
+        self._forget_end(connection, record.session)
+        connection.execute(
+            "INSERT INTO ended_sessions (bot, session, body) VALUES (?, ?, ?)",
+            (self._bot, record.session, SESSION.encode(record)),
+        )
+        connection.execute(
+            "DELETE FROM ended_sessions WHERE bot = ? AND row NOT IN"
+            " (SELECT row FROM ended_sessions WHERE bot = ? ORDER BY row DESC LIMIT ?)",
+            (self._bot, self._bot, MOST_ENDED),
+        )
+
+    def _forget_end(self, connection: sqlite3.Connection, session: SessionId) -> None:
+        connection.execute("DELETE FROM ended_sessions WHERE bot = ? AND session = ?", (self._bot, session))
 
     def _put(self, connection: sqlite3.Connection, record: SessionRecord) -> None:
         connection.execute(
