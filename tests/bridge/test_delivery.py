@@ -1,5 +1,6 @@
 """From the inbox into the session: in order, EMITTED only when the client's pipe has it, once more, then a notice."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 import pytest
@@ -267,3 +268,94 @@ async def test_a_text_passes_any_number_of_photos_that_wait_for_their_files() ->
         await here.store.inbox.ingest(Intake((one,), seen=(one.update,)), one.update)
     async with running(here.delivery.run()):
         await eventually(lambda: here.session.contents == ["a text"])
+
+
+def before_the_next_write(here: World, happens: Callable[[], Awaitable[object]]) -> None:
+    """What another process does right before this one writes next: what this one has read is old by then."""
+    advance = here.store.inbox.advance
+
+    async def later(moves: Sequence[Move], *, durable: bool = True) -> int:
+        here.store.inbox.advance = advance  # type: ignore[method-assign]  # once
+        await happens()
+        return await advance(moves, durable=durable)
+
+    here.store.inbox.advance = later  # type: ignore[method-assign]  # the real one, a moment later
+
+
+async def test_what_was_directed_to_another_session_meanwhile_is_given_by_that_one_alone() -> None:
+    """MUST D27: a session is given nothing that was directed to another before it was begun to be given."""
+    database = MemoryDatabase()
+    here, there = world(database), world(database, "session-2")
+    await here.receive("one", "two", "three")
+    ids = [one.entry for one in here.entries]
+
+    async def handed_over() -> None:
+        await there.store.inbox.advance([Move((ids[1],), (DeliveryState.STORED,), session=there.session.id)])
+
+    before_the_next_write(here, handed_over)
+    async with running(here.delivery.run(), there.delivery.run()):
+        await eventually(lambda: here.states_are("emitted", "emitted", "emitted"))
+    assert here.session.contents == ["one", "three"]
+    assert there.session.contents == ["two"]
+    assert not any("redelivered" in event.meta for event in (*here.session.events, *there.session.events))
+
+
+async def test_of_a_backlog_only_what_was_taken_away_is_left_out() -> None:
+    database = MemoryDatabase()
+    here, there = world(database), world(database, "session-2")
+    await here.receive(*(f"{number}" for number in range(450)))
+    ids = [one.entry for one in here.entries]
+
+    async def handed_over() -> None:
+        await there.store.inbox.advance([Move((ids[7],), (DeliveryState.STORED,), session=there.session.id)])
+
+    before_the_next_write(here, handed_over)
+    async with running(here.delivery.run()):
+        await eventually(lambda: len(here.session.events) == 449)
+    assert here.session.contents == [f"{number}" for number in range(450) if number != 7]
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_what_the_session_has_is_its_own_wherever_it_was_directed_meanwhile(known: bool) -> None:
+    """MUST D28: what a session was given is marked as given to it, and given to no other."""
+    database = MemoryDatabase()
+    here, there = world(database), world(database, "session-2")
+    await here.receive("one")
+    [one] = here.entries
+    if known:  # it is given for the second time
+        again = Move((one.entry,), (DeliveryState.STORED,), emitted_at=here.clock.now(), redelivered=True)
+        await here.store.inbox.advance([again])
+    here.session.reads.clear()
+    async with running(here.delivery.run()):
+        await eventually(lambda: here.session.contents == ["one"])
+        await there.store.inbox.advance([Move((one.entry,), (DeliveryState.STORED,), session=there.session.id)])
+        here.session.reads.set()
+        await eventually(lambda: here.states_are("emitted"))
+        async with running(there.delivery.run()):
+            await there.clock.settle()
+    assert (here.entries[0].session, there.session.events) == (here.session.id, [])
+
+
+@pytest.mark.parametrize(("redelivered", "noticed"), [(False, False), (True, False), (True, True)])
+async def test_what_another_session_has_by_now_is_neither_repeated_nor_noticed_nor_given_up(
+    redelivered: bool, noticed: bool
+) -> None:
+    database = MemoryDatabase()
+    here, there = world(database), world(database, "session-2")
+    await here.receive("one")
+    async with running(here.delivery.run()):
+        await eventually(lambda: here.states_are("emitted"))
+        [one] = here.entries
+        emitted = (DeliveryState.EMITTED,)
+        await here.store.inbox.advance([Move((one.entry,), emitted, redelivered=redelivered, noticed=noticed)])
+
+        async def handed_over() -> None:
+            to = there.session.id
+            await there.store.inbox.advance([Move((one.entry,), emitted, session=to, noticed=False)])
+
+        before_the_next_write(here, handed_over)
+        await here.pass_time(24 * 3600 + 1)
+        await here.clock.settle()
+    [after] = here.entries
+    assert (after.state, after.session, after.noticed) == (DeliveryState.EMITTED, there.session.id, False)
+    assert here.session.contents == ["one"]

@@ -11,6 +11,7 @@ from telegram_channel.bridge.orders import Orders
 from telegram_channel.bridge.roster import Roster
 from telegram_channel.bridge.router import Look, Router
 from telegram_channel.bridge.sessions import Readdressed, SessionCommands
+from telegram_channel.core import order_words
 from telegram_channel.core.access import AccessState, Role, Sender, with_sender
 from telegram_channel.core.health import BridgeState
 from telegram_channel.core.ids import BotId, ChatId, SenderId, SessionId, ThreadId
@@ -172,6 +173,47 @@ async def test_with_several_sessions_a_stop_needs_to_say_which() -> None:
         "▶️ The stop by Ann is lifted: tools may be called again."
     ]
     assert await here.standing() == {OrderKind.STOP: SESSION}
+
+
+async def test_a_name_that_is_not_the_only_session_s_changes_nothing() -> None:
+    """MUST B18: an order with a name concerns the session called so, and no other, also when there is but one."""
+    here = await Counter(here=Obedient()).registered()
+    for number, command in enumerate(("/stop", "/resume"), 1):
+        assert await here.take(f"{command} shop", number=number) == [
+            "No running session is called “shop”, so nothing was changed. "
+            f"The only one is project: {command} without a name is for it."
+        ]
+    assert await here.take("/pause shop", number=3) == [
+        "/pause cannot hold “shop” alone, so nothing was changed. "
+        "Without a name it holds the messages for every session; /stop NAME stops one."
+    ]
+    assert await here.standing() == {}
+    assert await here.take("/pause PROJ", number=4) == [order_words.paused().plain()]
+    assert await here.take("/stop Proj", number=5) == []
+    assert await here.standing() == {OrderKind.STOP: SESSION, OrderKind.PAUSE: EVERY_SESSION}
+    assert await here.take("/resume shop", number=6) is not None
+    assert len(await here.standing()) == 2
+    assert await here.take("/resume project", number=7) is not None
+    assert await here.standing() == {}
+
+
+async def test_a_pause_cannot_hold_one_of_several() -> None:
+    here = await (await Counter().registered()).registered(SessionId("session-2"), "website")
+    for number, name in enumerate(("website", "shop"), 1):
+        [said] = await here.take(f"/pause {name}", number=number) or []
+        assert said.startswith(f"/pause cannot hold “{name}” alone")
+    assert await here.standing() == {}
+    assert await here.take("/pause", number=3) == [order_words.paused().plain()]
+    assert await here.standing() == {OrderKind.PAUSE: EVERY_SESSION}
+
+
+async def test_with_nobody_there_a_name_changes_nothing_about_the_answer() -> None:
+    here = Counter()
+    assert await here.take("/stop shop") == ["No session is running, so there is nothing to stop."]
+    await here.take("/pause", number=2)
+    said = await here.take("/resume shop", number=3)
+    assert said is not None
+    assert "The pause by Ann is lifted" in said[0]
 
 
 async def test_resume_without_a_name_lifts_the_only_stop_and_asks_which_of_two() -> None:

@@ -67,7 +67,7 @@ async def test_a_choice_settles_the_question_and_what_waited_goes_along() -> Non
     await house.say("one")
     await house.say("/use shop")
     assert house.chat.texts(ANN)[-1] == (
-        "What you write here goes to shop from now on. So does the 1 message that waited."
+        "What you write here goes to shop from now on. So does the message that waited."
     )
     assert house.destinations() == {"one": "shop"}
     assert house.chat.edits[-1].text == "For shop. /use changes it."

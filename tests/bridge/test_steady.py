@@ -1,12 +1,25 @@
 """A flow that fails begins again, later each time, and only a broken store ends it."""
 
+import ast
 import asyncio
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from telegram_channel.bridge.steady import FIRST_PAUSE_S, LONGEST_PAUSE_S, keep_running
+from telegram_channel import bridge
+from telegram_channel.bridge.steady import (
+    FIRST_PAUSE_S,
+    LONGEST_PAUSE_S,
+    UNWRITABLE_PAUSE_S,
+    keep_running,
+    pause_after,
+)
 from telegram_channel.errors import StateTooNew, StateUnreadable, StateUnwritable
+from tests.bridge.house import House
+from tests.bridge.test_delivery import world
 from tests.clock import ManualClock
 from tests.waiting import eventually
 
@@ -94,3 +107,101 @@ async def test_a_flow_that_fails_as_it_is_cancelled_ends() -> None:
     running.cancel()
     await eventually(running.done, "the end")
     assert running.cancelled()
+
+
+async def never(*_arguments: Any, **_named: Any) -> Any:
+    """What is still under way when something beside it fails."""
+    await asyncio.Event().wait()
+
+
+class Failing:
+    """A question to the store that fails when it is told to."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self._now = asyncio.Event()
+
+    async def __call__(self, *_arguments: object) -> Any:
+        self.asked.set()
+        await self._now.wait()
+        raise StateUnwritable("The disk is full.")
+
+    async def ends_with_a_cancellation(self, flow: Coroutine[Any, Any, None]) -> bool:
+        """Cancel a flow in the very moment in which this has failed and nobody has heard of it."""
+        running = asyncio.create_task(flow)
+        await eventually(self.asked.is_set, "the question")
+        self._now.set()
+        await asyncio.sleep(0)
+        running.cancel()
+        await eventually(running.done, "the end")
+        return running.cancelled()
+
+
+async def test_delivery_ends_also_when_the_store_fails_as_it_is_cancelled() -> None:
+    """MUST P21: whoever is told to stop stops, also when something fails at the same moment."""
+    here, failing = world(), Failing()
+    here.store.access.read = failing  # type: ignore[method-assign]  # a disk that fills up
+    here.store.orders.standing = never  # type: ignore[method-assign]  # asked together with it
+    assert await failing.ends_with_a_cancellation(here.delivery.run())
+
+
+async def test_dispatch_ends_also_when_the_store_fails_as_it_is_cancelled() -> None:
+    """MUST P21: whoever is told to stop stops, also when something fails at the same moment."""
+    house, failing = House(), Failing()
+    house.store.sessions.list = failing  # type: ignore[method-assign]  # a disk that fills up
+    house.store.routes.bindings = never  # type: ignore[method-assign]  # asked together with it
+    assert await failing.ends_with_a_cancellation(house.dispatch.run())
+
+
+async def test_what_failed_is_tried_again_after_a_pause_unless_one_is_to_stop() -> None:
+    clock, tried = ManualClock(), list[str]()
+
+    async def trying() -> None:
+        await pause_after(StateUnwritable("The disk is full."), clock)
+        tried.append("again")
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await pause_after(StateUnwritable("The disk is full."), clock)
+
+    running = asyncio.create_task(trying())
+    await clock.advance(UNWRITABLE_PAUSE_S / 2)
+    assert tried == []
+    await clock.advance(UNWRITABLE_PAUSE_S)
+    assert (tried, running.cancelled()) == (["again"], True)
+    assert clock.naps == [UNWRITABLE_PAUSE_S]
+
+
+ASK_THE_STORE_DIRECTLY = {"approvals"}
+"""What they wait for is one answer of the store at a time: there a cancellation is always heard."""
+
+
+def goes_on(handler: ast.ExceptHandler) -> bool:
+    """Whether a handler for failures, or faults of any kind, lets a loop go on."""
+    caught = {one.id for one in ast.walk(handler.type) if isinstance(one, ast.Name)} if handler.type else set()
+    leaves = isinstance(handler.body[-1], ast.Raise | ast.Return | ast.Break)
+    return bool(caught & {"StateError", "StateUnwritable", "ChannelError", "Exception"}) and not leaves
+
+
+def loops_that_go_on() -> Iterator[tuple[str, str]]:
+    """Every handler in a loop of a coroutine of the flows: where it is, and its text."""
+    for module in sorted(Path(inspect.getfile(bridge)).parent.glob("*.py")):
+        for function in ast.walk(ast.parse(module.read_text("utf-8"))):
+            loops = [one for one in ast.walk(function) if isinstance(one, ast.While)]
+            for loop in loops if isinstance(function, ast.AsyncFunctionDef) else ():
+                handlers = [one for one in ast.walk(loop) if isinstance(one, ast.ExceptHandler) and goes_on(one)]
+                yield from ((module.stem, ast.unparse(handler)) for handler in handlers)
+
+
+def test_no_loop_goes_on_after_a_failure_without_heeding_a_cancellation() -> None:
+    found = list(loops_that_go_on())
+    heeding = {name for name, handler in found if "pause_after(" in handler or "heed_cancellation(" in handler}
+    assert {"delivery", "dispatch", "downloads", "obedience", "signs", "steady", "turns"} <= heeding
+    deaf = [
+        (name, handler)
+        for name, handler in found
+        if name not in ASK_THE_STORE_DIRECTLY
+        and "pause_after(" not in handler
+        and "heed_cancellation(" not in handler
+    ]
+    assert deaf == []

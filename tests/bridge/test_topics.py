@@ -494,6 +494,24 @@ async def test_a_closing_of_which_nobody_knows_is_repeated_after_a_while() -> No
     assert await house.bindings() == (bound("71", None, is_open=False),)
 
 
+async def test_of_closings_that_are_over_nothing_is_remembered() -> None:
+    """MUST F99: what is remembered of a chat goes with its reason, so that a long life needs no more memory."""
+    house = House()
+    for number in range(5):
+        await house.store.routes.bind(bound(f"{81 + number}", "dead"))
+    house.chat.will("close_topic", *[Uncertain("no answer")] * 5)
+    keeper = house.keeper()
+    async with running(keeper.run()):
+        await house.after(QUITE_GONE_S)
+        assert len(house.calls) == 5
+        for topic in await house.bindings():  # people delete them
+            await house.store.routes.unbind(topic.chat, topic.thread)
+        await house.process("one").register()
+        await house.store.routes.bind(bound("71", "one"))
+        await house.after(120)
+        assert not [kept for kept in vars(keeper).values() if isinstance(kept, dict) and kept]
+
+
 @pytest.mark.parametrize("why", ["closed", "not let in"])
 async def test_a_chat_that_must_not_be_written_to_is_not_and_its_topic_is_free(why: str) -> None:
     house = House()

@@ -1,14 +1,15 @@
 """What every backend keeps of whom a message is for, and why: each session finds its own, and nobody's are found."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
-from telegram_channel.core.ids import BotId, SessionId
+from telegram_channel.core.ids import BotId, EntryId, SessionId
 from telegram_channel.core.inbox import DeliveryState, InboxEntry, Move
 from telegram_channel.core.routing import NOBODY, Why
-from telegram_channel.ports import Store
+from telegram_channel.ports import Inbox, Store
 from tests.storage.conftest import Shelf
 from tests.storage.test_contract_inbox import ALL, EMITTED, STORED, intake, text
 from tests.values import NOON, later
@@ -140,3 +141,66 @@ class TestNobody:
         [one] = await store.inbox.due()
         assert await store.inbox.advance([Move((one.entry,), EMITTED, session=NOBODY)]) == 0
         assert await store.wait_for_change(-1, 0) == before
+
+
+class TestHeldBy:
+    """A move may be for those alone that are directed as its maker saw them."""
+
+    @pytest.mark.parametrize(
+        ("held_by", "touched"), [(ONE, ["1", "4"]), (TWO, ["2"]), (NOBODY, ["3"]), (None, ["1", "2", "3", "4"])]
+    )
+    async def test_a_move_touches_only_what_is_directed_as_it_says(
+        self, shelf: Shelf, store: Store, held_by: SessionId | None, touched: list[str]
+    ) -> None:
+        """MUST F108: a move that names who must have a message touches none that anybody else has."""
+        await directed(store, ONE, TWO, None, ONE)
+        everything = await store.inbox.due()
+        move = Move(tuple(one.entry for one in everything), STORED, noticed=True, held_by=held_by)
+        assert await store.inbox.advance([move]) == len(touched)
+        after = await (await shelf.again(store)).inbox.due()
+        assert [one.message for one in after if one.noticed] == touched
+        assert [replace(one, noticed=False) for one in after] == list(everything)
+
+    async def test_it_is_asked_of_the_entry_as_the_moves_before_in_the_same_step_left_it(self, store: Store) -> None:
+        await directed(store, ONE, None)
+        [one, two] = await store.inbox.due()
+        both = (one.entry, two.entry)
+        moves = [
+            Move(both, STORED, session=TWO, why=Why.CHOSEN, held_by=ONE),
+            Move(both, STORED, session=ONE, why=Why.ALONE, held_by=NOBODY),
+            Move(both, STORED, noticed=True, held_by=TWO),
+        ]
+        assert await store.inbox.advance(moves) == 2
+        assert await store.inbox.due(session=TWO) == (replace(one, session=TWO, why=Why.CHOSEN, noticed=True),)
+        assert await store.inbox.due(session=ONE) == (replace(two, session=ONE, why=Why.ALONE),)
+
+    async def test_the_state_has_to_be_right_as_well(self, store: Store) -> None:
+        await directed(store, ONE, None)
+        before = await store.wait_for_change(-1, 0)
+        everything = tuple(one.entry for one in await store.inbox.due())
+        for held_by in (ONE, NOBODY):
+            move = Move(everything, EMITTED, DeliveryState.READ, held_by=held_by)
+            assert await store.inbox.advance([move]) == 0
+        assert await store.wait_for_change(-1, 0) == before
+
+    async def test_of_two_processes_that_direct_at_once_one_alone_directs_each_message(
+        self, shelf: Shelf, store: Store
+    ) -> None:
+        """MUST F100: two processes never direct one message to two sessions."""
+        await directed(store, *[None] * 40)
+        seen = [one.entry for one in await store.inbox.undirected()]
+        other = await shelf.open(store.bot)
+
+        async def direct(inbox: Inbox, session: SessionId, entries: Sequence[EntryId]) -> int:
+            moved = 0
+            for entry in entries:
+                move = Move((entry,), STORED, session=session, why=Why.CHOSEN, held_by=NOBODY)
+                moved += await inbox.advance([move], durable=False)
+            return moved
+
+        counts = await asyncio.gather(
+            direct(store.inbox, ONE, seen), direct(other.inbox, TWO, [*seen[20:], *seen[:20]])
+        )
+        found = [len(await store.inbox.due(session=session)) for session in (ONE, TWO)]
+        assert (sum(counts), found) == (40, list(counts))
+        assert await store.inbox.undirected() == ()

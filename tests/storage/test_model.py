@@ -43,6 +43,7 @@ from tests.storage import strategies
 from tests.values import NOON, entry, later, message
 
 few = st.integers(1, 6)
+EVERY_ENTRY = tuple(EntryId(number) for number in range(1, 7))
 moments = st.integers(0, 3).map(later)
 bots = st.sampled_from([BotId("1"), BotId("2"), BotId("")])
 prompt_ids = st.sampled_from(["p1", "p2", "p3"]).map(PromptId)
@@ -61,6 +62,7 @@ moves = st.builds(
     st.none() | st.booleans(),
     st.none() | st.builds(Fetch, st.sampled_from(FetchState)),
     reasons,
+    st.none() | session_ids | st.just(NOBODY),
 )
 intakes = st.builds(
     Intake,
@@ -142,6 +144,11 @@ class Twins(RuleBasedStateMachine):
     def advance(self, bot: BotId, steps: list[Move]) -> None:
         self.both(bot, lambda store: store.inbox.advance(steps))
 
+    @rule(bot=bots, held_by=session_ids | st.just(NOBODY), to=session_ids | st.just(NOBODY), why=reasons)
+    def hand_over(self, bot: BotId, held_by: SessionId, to: SessionId, why: Why | None) -> None:
+        move = Move(EVERY_ENTRY, tuple(DeliveryState), session=to, why=why, held_by=held_by)
+        self.both(bot, lambda store: store.inbox.advance([move]))
+
     @rule(bot=bots, before=moments)
     def prune(self, bot: BotId, before: Any) -> None:
         self.both(bot, lambda store: store.inbox.prune(before))
@@ -191,10 +198,6 @@ class Twins(RuleBasedStateMachine):
     @rule(bot=bots, prompt=prompt_ids, told=st.booleans())
     def mark(self, bot: BotId, prompt: PromptId, told: bool) -> None:
         self.both(bot, lambda store: (store.prompts.mark_told if told else store.prompts.mark_cleared)(prompt))
-
-    @rule(bot=bots, one=session_ids, other=session_ids)
-    def adopt(self, bot: BotId, one: SessionId, other: SessionId) -> None:
-        self.both(bot, lambda store: store.prompts.adopt(one, other))
 
     @rule(bot=bots, order=orders, answered=st.booleans())
     def order(self, bot: BotId, order: Order, answered: bool) -> None:

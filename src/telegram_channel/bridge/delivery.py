@@ -1,7 +1,7 @@
 """From the inbox into the session: in order per chat, EMITTED only once the client's pipe took it.
 
 That an event is about to be written is stored before, so that whoever finds it STORED after a crash knows
-that the session may have it, and says so.
+that the session may have it, and says so. Only what is directed to the session at that moment is written.
 
 One loop owns every step of an event after it was directed to its session: it gives stored entries to the
 session, gives unproven ones once more (after a new handshake, or when an idle session shows no sign of
@@ -17,11 +17,12 @@ from datetime import datetime, timedelta
 
 from telegram_channel.bridge.activity import Activity
 from telegram_channel.bridge.holding import Holding
+from telegram_channel.bridge.steady import UNWRITABLE_PAUSE_S, pause_after
 from telegram_channel.bridge.twins import Twins
 from telegram_channel.core import notices
 from telegram_channel.core.access import is_in_book, may_address
 from telegram_channel.core.events import event_for
-from telegram_channel.core.ids import ChatId
+from telegram_channel.core.ids import ChatId, EntryId
 from telegram_channel.core.inbox import (
     DeliveryState,
     InboxEntry,
@@ -42,7 +43,6 @@ _log = logging.getLogger(__name__)
 _AT_ONCE = 200
 """Entries taken from the store in one step: enough to be fast, few enough to stay responsive."""
 _LONGEST_LOOK_S = 60.0
-_UNWRITABLE_PAUSE_S = 1.0
 _LOOK_WHEN_REPLACED_S = 2.0
 """The end of another process is no change of the store."""
 
@@ -102,8 +102,8 @@ class Delivery:
                 look_again_at = await self._step()
             except StateUnwritable as error:
                 _log.warning("delivery waits: %s", error.explained())
-                self._look_after(_UNWRITABLE_PAUSE_S)  # what was overdue may not have been treated
-                await self._clock.sleep(_UNWRITABLE_PAUSE_S)
+                self._look_after(UNWRITABLE_PAUSE_S)  # what was overdue may not have been treated
+                await pause_after(error, self._clock)
                 continue
             seen = await self._store.wait_for_change(seen, self._seconds_until(look_again_at))
 
@@ -182,9 +182,8 @@ class Delivery:
 
     async def _emit(self, parcels: Sequence[Parcel]) -> None:
         """Write the parcels to the session and, once the client's pipe has them, say so in the store."""
-        await self._begin(parcels)
         given: list[InboxEntry] = []
-        for parcel in parcels:
+        for parcel in await self._begin(parcels):
             try:
                 event = event_for(parcel.entries)
             except Exception:  # whatever is wrong with one event must not hold up the others
@@ -198,16 +197,30 @@ class Delivery:
             self._look_after(self._rules.redelivery.redeliver_after_s)
             await self._remember(given)
 
-    async def _begin(self, parcels: Sequence[Parcel]) -> None:
-        """Store that the session is about to be given these: after a crash nobody knows whether it was."""
-        new = tuple(entry.entry for parcel in parcels for entry in parcel.entries if entry.emitted_at is None)
-        if new:
-            begun = Move(new, (DeliveryState.STORED,), emitted_at=self._clock.now())
-            # After a loss of power the session is gone as well, and knows nothing of what it was given.
-            await self._store.inbox.advance([begun], durable=False)
+    async def _begin(self, parcels: Sequence[Parcel]) -> Sequence[Parcel]:
+        """Store that the session is about to be given these: after a crash nobody knows whether it was.
+
+        Returns those that are still for it: what was directed to another one meanwhile is given by that one alone.
+        """
+        ids = tuple(entry.entry for parcel in parcels for entry in parcel.entries)
+        begun = Move(ids, (DeliveryState.STORED,), emitted_at=self._clock.now(), held_by=self._session.id)
+        # After a loss of power the session is gone as well, and knows nothing of what it was given.
+        if await self._store.inbox.advance([begun], durable=False) == len(ids):
+            return parcels
+        still = await self._still_due()
+        return [one for one in parcels if all(entry.entry in still for entry in one.entries)]
+
+    async def _still_due(self) -> set[EntryId]:
+        at_once = _AT_ONCE
+        while len(due := await self._store.inbox.due(at_once, self._session.id)) >= at_once:
+            at_once *= 2
+        return {one.entry for one in due}
 
     async def _remember(self, given: Sequence[InboxEntry]) -> None:
-        """Store that the pipe has them. A full disk must not make us give them again: it is tried until it works."""
+        """Store that the pipe has them. A full disk must not make us give them again: it is tried until it works.
+
+        Whoever has it, has it: also what was directed to another since we began, and was not given there yet.
+        """
         move = Move(
             tuple(entry.entry for entry in given),
             (DeliveryState.STORED,),
@@ -224,7 +237,7 @@ class Delivery:
                 if not said:
                     _log.warning("delivery waits: %s", error.explained())
                 said = True
-                await self._clock.sleep(_UNWRITABLE_PAUSE_S)
+                await pause_after(error, self._clock)
             else:
                 return
 
@@ -255,6 +268,7 @@ class Delivery:
                         (DeliveryState.EMITTED,),
                         DeliveryState.STORED,
                         redelivered=True,
+                        held_by=self._session.id,
                     )
                 ]
             )
@@ -271,6 +285,7 @@ class Delivery:
                         tuple(entry.entry for entry in late.give_up),
                         (DeliveryState.EMITTED,),
                         DeliveryState.EXPIRED,
+                        held_by=self._session.id,
                     )
                 ]
             )
@@ -286,12 +301,13 @@ class Delivery:
                 await self._chat.send(
                     OutMessage(chat, notices.unread(len(entries)), last.inbound.place.thread, reply_to=last.message)
                 )
+            ids = tuple(entry.entry for entry in entries)
             await self._store.inbox.advance(
-                [Move(tuple(entry.entry for entry in entries), (DeliveryState.EMITTED,), noticed=True)]
+                [Move(ids, (DeliveryState.EMITTED,), noticed=True, held_by=self._session.id)]
             )
         except StateUnwritable as error:
             _log.warning("a notice may be repeated: %s", error.explained())
-            self._look_after(_UNWRITABLE_PAUSE_S)
+            self._look_after(UNWRITABLE_PAUSE_S)
         else:
             self._look_after(self._rules.redelivery.give_up_after_s)
         finally:

@@ -2,7 +2,8 @@
 
 When only one session lives, or the chat has chosen, what waits is directed at once, in the order it was
 received; otherwise the chat is asked (see `questions`). What was for a session that has ended is looked after
-by `stranded`. Directing goes before whatever comes later: order within a chat is kept.
+by `stranded`. Directing goes before whatever comes later: order within a chat is kept. Two processes may poll
+for a moment, one that begins and one that has not noticed its end: who directs a message first decides.
 """
 
 import asyncio
@@ -13,11 +14,12 @@ from dataclasses import dataclass, replace
 
 from telegram_channel.bridge.questions import Questions, Spot, Waiting
 from telegram_channel.bridge.router import Look, Router
+from telegram_channel.bridge.steady import pause_after
 from telegram_channel.bridge.stranded import StrandedCare
 from telegram_channel.core.access import AccessState, is_in_book
 from telegram_channel.core.ids import ChatId, EntryId, SessionId
 from telegram_channel.core.inbox import DeliveryState, InboxEntry, Move
-from telegram_channel.core.routing import Barred, Directed, Member, NobodyThere, Stranded, Undecided, Why
+from telegram_channel.core.routing import NOBODY, Barred, Directed, Member, NobodyThere, Stranded, Undecided, Why
 from telegram_channel.core.stranding import DEFAULT_RULES, RoutingRules, by_place
 from telegram_channel.errors import StateUnwritable
 from telegram_channel.ports import Chat, Clock, Store
@@ -25,7 +27,6 @@ from telegram_channel.ports import Chat, Clock, Store
 _log = logging.getLogger(__name__)
 
 _AT_ONCE = 200
-_UNWRITABLE_PAUSE_S = 1.0
 _STORED = (DeliveryState.STORED,)
 
 
@@ -55,14 +56,14 @@ class Dispatch:
                     await self.step(changed=seen != before)
                 except StateUnwritable as error:
                     _log.warning("messages wait for their session: %s", error.explained())
-                    await self._clock.sleep(_UNWRITABLE_PAUSE_S)
+                    await pause_after(error, self._clock)
                     before = -2
                     continue
                 before = seen
                 seen = await feed.wait_for_change(seen, self.stranded.look_again_in_s())
         finally:
             self.questions.cancel()
-            self.stranded.cancel()
+            self.stranded.offers.cancel()
 
     async def step(self, *, changed: bool = True) -> None:
         """Everything that can be done now. Without a change of the store only time and deaths matter.
@@ -83,8 +84,8 @@ class Dispatch:
         """
         if not entries:
             return entries
-        if behind := self.stranded.behind & {one.chat for one in entries}:
-            await self.stranded.catch_up(behind)
+        behind = self.stranded.behind & {one.chat for one in entries}
+        if behind and await self.stranded.catch_up(behind):
             self._may_wait = True
         if self._may_wait:
             await self.direct()
@@ -121,12 +122,7 @@ class Dispatch:
                 look.choose(*chosen)
             plan = _sorted(waiting, look, state, chosen)
             if plan.moves:
-                # Whoever has directed some of them meanwhile did so with the same right.
-                still = {one.entry for one in await self._undirected()}
-                moves = [
-                    replace(one, entries=tuple(id_ for id_ in one.entries if id_ in still)) for one in plan.moves
-                ]
-                await self._store.inbox.advance([one for one in moves if one.entries])
+                await self._store.inbox.advance(plan.moves)
             await self.questions.step(plan.waiting, look.members)
             return plan.followed
 
@@ -167,9 +163,11 @@ def _sorted(
                 members[entry.chat, entry.inbound.place.thread].update(several)
             case Barred() | NobodyThere():
                 pass  # until a session that is open to its sender comes
-    moves = [Move(tuple(ids), _STORED, session=session, why=why) for (session, why), ids in going.items()]
+    moves = [
+        Move(tuple(ids), _STORED, session=session, why=why, held_by=NOBODY) for (session, why), ids in going.items()
+    ]
     if put_out:
-        moves.append(Move(tuple(put_out), _STORED, DeliveryState.EXPIRED))
+        moves.append(Move(tuple(put_out), _STORED, DeliveryState.EXPIRED, held_by=NOBODY))
     asked = {
         spot: Waiting(entries, tuple(one for one in look.members if one in members[spot]))
         for spot, entries in by_place(undecided).items()

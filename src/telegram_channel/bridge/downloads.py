@@ -4,6 +4,7 @@ import asyncio
 import logging
 from pathlib import Path
 
+from telegram_channel.bridge.steady import pause_after
 from telegram_channel.core.ids import EntryId
 from telegram_channel.core.inbox import DeliveryState, Fetch, FetchState, InboxEntry, Move
 from telegram_channel.core.messages import Attachment, InboundMessage
@@ -17,7 +18,6 @@ _AT_ONCE = 8
 _SLOW_AFTER_S = 1.0
 """A file that took longer may have been overtaken by later messages."""
 _LOOK_S = 60.0
-_UNWRITABLE_PAUSE_S = 1.0
 _ANY_STATE = tuple(DeliveryState)
 
 
@@ -88,7 +88,7 @@ class Downloads:
         while True:
             try:
                 await self._store.inbox.advance([Move((entry.entry,), _ANY_STATE, fetch=fetch)])
-            except StateUnwritable:
-                await self._clock.sleep(_UNWRITABLE_PAUSE_S)
+            except StateUnwritable as error:
+                await pause_after(error, self._clock)
             else:
                 return

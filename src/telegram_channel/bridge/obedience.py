@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from telegram_channel.bridge.courier import Courier
+from telegram_channel.bridge.steady import pause_after
 from telegram_channel.core import order_words
 from telegram_channel.core.access import may_address
 from telegram_channel.core.hooks import AttentionWanted, HookCall, PromptSubmitted, RefuseTool, ToolCall, TurnEnded
@@ -39,7 +40,6 @@ BRIDGE = "bridge"
 SETTLED_S = 1.0
 """Calls that were made together are refused one after the other: so long they are gathered for one notice."""
 _LOOK_S = 60.0
-_UNWRITABLE_PAUSE_S = 1.0
 _MOST_FINISHED = 100
 _MOST_COUNTED = 1_000
 _MOST_REFUSED = 100
@@ -168,7 +168,7 @@ class Obedience:
                 await self.load()
             except StateUnwritable as error:
                 _log.warning("orders wait: %s", error.explained())
-                await self._clock.sleep(_UNWRITABLE_PAUSE_S)
+                await pause_after(error, self._clock)
                 seen = -1
 
     def _take(self, found: Order | None) -> None:
@@ -198,7 +198,7 @@ class Obedience:
                 await self._pay_now()
             except StateUnwritable as error:
                 _log.warning("orders wait: %s", error.explained())
-                await self._clock.sleep(_UNWRITABLE_PAUSE_S)
+                await pause_after(error, self._clock)
                 self._owed.set()
 
     async def _pay_now(self) -> None:

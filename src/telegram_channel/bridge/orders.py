@@ -2,11 +2,13 @@
 
 This is the receiving half, in the process that polls. It touches storage only and decides who may order;
 what a stop came to is said by the process that obeys it (see `obedience`). `/stop` and `/resume` concern the
-session that they name, or that a message from that place would go to; a pause holds all, so it is for those to
-whom all sessions are open. A command that is taken again, because its batch could not be stored, changes nothing
+session that they name, or that a message from that place would go to; a name that is no session's changes nothing,
+also where one session alone is there. A pause holds all, so it is for those to whom all sessions are open, and not
+for one of several. A command that is taken again, because its batch could not be stored, changes nothing
 and is answered the same.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -73,6 +75,8 @@ class Orders:
                 return await self._stop(message, parsed, look, state)
             case BotCommand.PAUSE if not _reaches_all(state, message.place.sender):
                 return order_words.every_session(parsed.command)
+            case BotCommand.PAUSE if parsed.rest and not _is_the_only_one(parsed.rest, look.members):
+                return order_words.holds_every_session(parsed.rest)
             case BotCommand.PAUSE:
                 await self._give(replace(self._made(OrderKind.PAUSE, EVERY_SESSION, message), answered=True))
                 return order_words.paused()
@@ -177,12 +181,14 @@ def concerned(
     None: no session is alive that this person may write to. A text: what is to be said instead of doing anything.
     """
     members = look.open_to(state, message.place.sender)
-    if len(members) > 1 and parsed.rest:
+    if members and parsed.rest:
         match find_member(members, parsed.rest):
             case Member() as member:
                 return member
             case Ambiguous() as outcome:
                 return session_words.ambiguous(parsed.command, outcome)
+            case NoSuchMember(typed=typed) if len(members) == 1:
+                return order_words.only_one(parsed.command, typed, members[0].label)
             case NoSuchMember() as outcome:
                 return session_words.unknown(parsed.command, outcome, members)
     match look.route(state, message):
@@ -196,6 +202,11 @@ def concerned(
             return session_words.barred()
         case NobodyThere():
             return None
+
+
+def _is_the_only_one(typed: str, members: Sequence[Member]) -> bool:
+    """Whether the only session is called like that: then it is the same as every session."""
+    return len(members) == 1 and find_member(members, typed) == members[0]
 
 
 def _reaches_all(state: AccessState, sender: SenderId) -> bool:

@@ -6,7 +6,7 @@ sessions that come and go, and they go away when nothing waits for the answer an
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -50,6 +50,7 @@ class Questions:
         self._clock = clock
         self._asking: dict[Spot, asyncio.Task[None]] = {}
         self._again_s: dict[Spot, float] = {}
+        """Not before then."""
         self._shown: dict[Spot, tuple[Member, ...]] = {}
         self._edits: set[asyncio.Task[object]] = set()
 
@@ -59,11 +60,14 @@ class Questions:
         Raises:
             StateError: nothing was asked for certain; the same step may be made again.
         """
+        asking = set(self._asking)  # first: one that ends meanwhile may not be among those that stand
         standing = {(one.chat, one.thread): one for one in await self._store.routes.questions()}
+        asking |= self._asking.keys()
+        self._forget_all_but(standing.keys() | asking)
         for spot, found in waiting.items():
             if asked := standing.get(spot):
                 self._refresh(spot, asked, found.members)
-            elif spot not in self._asking and self._again_s.get(spot, 0.0) <= self._clock.monotonic():
+            elif spot not in asking and spot not in self._again_s:
                 task = asyncio.create_task(self._ask(spot, found))
                 self._asking[spot] = task
                 task.add_done_callback(partial(self._asked, spot))
@@ -91,6 +95,12 @@ class Questions:
         """Ask nothing more."""
         for task in (*self._asking.values(), *self._edits):
             task.cancel()
+
+    def _forget_all_but(self, spots: Set[Spot]) -> None:
+        """Others put questions away as well, and who was refused is asked again or does not wait any more."""
+        now_s = self._clock.monotonic()
+        self._shown = {spot: members for spot, members in self._shown.items() if spot in spots}
+        self._again_s = {spot: at_s for spot, at_s in self._again_s.items() if at_s > now_s}
 
     async def _outcome(self, chat: ChatId, members: Sequence[Member]) -> Styled | None:
         """Why nothing waits there any more."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
 from typing import Any
 
+from telegram_channel.bridge.steady import heed_cancellation
 from telegram_channel.core.ids import ChatId, EntryId, SessionId
 from telegram_channel.core.inbox import DeliveryState, InboxEntry, Move
 from telegram_channel.core.messages import InboundMessage
@@ -53,7 +54,8 @@ class Signs:
                     entries = await self._store.inbox.unacknowledged()
                     # Marked first: a sign that is shown twice or not at all hurts nobody, a queue of them does.
                     await self._mark(entries)
-                except StateUnwritable:
+                except StateUnwritable as error:
+                    heed_cancellation(error)
                     entries = ()
                 for entry in worth_a_sign(entries):
                     if await self._is_unread(entry):

@@ -1,6 +1,9 @@
 """A flow that fails begins again by itself: a fault in one of them must not stop the messages of all.
 
 What the stored state itself is the reason for is passed on, because then everything has to be opened anew.
+
+Whoever goes on after a failure first heeds a cancellation (`pause_after`, `heed_cancellation`): of the two,
+`asyncio.gather` and task groups let only the failure be heard, and the task would go on for ever.
 """
 
 import asyncio
@@ -15,8 +18,23 @@ _log = logging.getLogger(__name__)
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
 """The pause doubles with each failure in a row."""
+UNWRITABLE_PAUSE_S = 1.0
+"""Before something that could not be stored is tried again: somebody may have made room on the disk."""
 _RECOVERED_AFTER_S = 60.0
 """Whoever ran for so long before failing again had recovered."""
+
+
+def heed_cancellation(fault: Exception) -> None:
+    """Raise the cancellation that came as something failed, if one came: whoever is told to stop stops."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError from fault
+
+
+async def pause_after(fault: Exception, clock: Clock, pause_s: float = UNWRITABLE_PAUSE_S) -> None:
+    """Wait before what has failed is tried again, unless this task was told to stop."""
+    heed_cancellation(fault)
+    await clock.sleep(pause_s)
 
 
 async def keep_running(name: str, flow: Callable[[], Awaitable[None]], clock: Clock) -> None:
@@ -32,9 +50,7 @@ async def keep_running(name: str, flow: Callable[[], Awaitable[None]], clock: Cl
         try:
             await flow()
         except Exception as fault:
-            if (task := asyncio.current_task()) is not None and task.cancelling():
-                # What failed at the moment of the cancellation was heard instead of it (`asyncio.gather` does that).
-                raise asyncio.CancelledError from fault
+            heed_cancellation(fault)
             unwritable = first_of(fault, StateUnwritable)
             if unwritable is not None:
                 _log.warning("%s waits: %s", name, unwritable.explained())

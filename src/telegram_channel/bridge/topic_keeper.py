@@ -53,7 +53,7 @@ class TopicKeeper:
                 for topic in plan.hand_over:
                     await self._store.routes.bind(replace(topic, session=None))
                 for topic in plan.close:
-                    if self._may(topic):
+                    if key_of(topic) not in self._not_before_s:
                         self._closing.start(key_of(topic), partial(self._close, topic))
                 soon_s = LOOK_EVERY_S if plan.look_again_in_s is None else min(LOOK_EVERY_S, plan.look_again_in_s)
                 seen = await self._store.wait_for_change(seen, soon_s)
@@ -66,6 +66,7 @@ class TopicKeeper:
         if not bindings:
             return TidyingPlan()
         members, now_s = await self._roster.members(), self._clock.monotonic()
+        self._not_before_s = {key: at_s for key, at_s in self._not_before_s.items() if at_s > now_s}
         living = frozenset(one.session for one in members)
         self._left_since = left_since(self._left_since, bindings, living, now_s)
         return tidying(bindings, members, now_s, self._left_since, self._orphaned_after_s)
@@ -111,6 +112,3 @@ class TopicKeeper:
         if await self._store.closed_chats.reason(chat) is not None:
             return False
         return may_address(await self._store.access.read(), chat)
-
-    def _may(self, topic: TopicBinding) -> bool:
-        return self._not_before_s.get(key_of(topic), 0.0) <= self._clock.monotonic()

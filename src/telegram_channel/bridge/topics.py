@@ -233,7 +233,9 @@ class Topics:
         return self._not_before_s.get((chat, type(step)), -math.inf) <= self._clock.monotonic()
 
     def _hold(self, chat: ChatId, step: Step, seconds: float) -> None:
-        self._not_before_s[chat, type(step)] = self._clock.monotonic() + seconds
+        now_s = self._clock.monotonic()
+        self._not_before_s = {one: at_s for one, at_s in self._not_before_s.items() if at_s > now_s}
+        self._not_before_s[chat, type(step)] = now_s + seconds
 
 
 def _chats(state: AccessState, about: About) -> Iterator[ChatId]:

@@ -18,6 +18,7 @@ from telegram_channel.bridge.desk_notice import DeskNotice
 from telegram_channel.bridge.mirror import Ending, Ledger, Mirror, where_of
 from telegram_channel.bridge.proof import begun_with, mark_answered, mark_begun_with
 from telegram_channel.bridge.signs import READ_SIGN, worth_a_sign
+from telegram_channel.bridge.steady import heed_cancellation
 from telegram_channel.core.hooks import (
     AttentionWanted,
     HookAnswer,
@@ -293,8 +294,10 @@ class Turns:
                             still_new = self._once_while_it_lasts(effect)
                             courier.post(notice.tell(effect.call, still_new=still_new))
                 except StateError as error:
+                    heed_cancellation(error)
                     _log.warning("the chat does not learn of a turn: %s", error.explained())
-                except Exception:
+                except Exception as fault:
+                    heed_cancellation(fault)
                     _log.exception("the chat does not learn of a turn, because of a fault")
         finally:
             courier.cancel()

@@ -97,9 +97,10 @@ def _no_facts() -> Mapping[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A change to entries, applied by the store only where `only_from` still holds.
+    """A change to entries, applied by the store only where `only_from` and `held_by` still hold.
 
-    None leaves a field as it is; the session `routing.NOBODY` takes the session away.
+    None leaves a field as it is; the session `routing.NOBODY` takes the session away. Without `session`, an entry
+    stays with whoever has it.
     """
 
     entries: tuple[EntryId, ...]
@@ -112,6 +113,8 @@ class Move:
     acknowledged: bool | None = None
     fetch: Fetch | None = None
     why: Why | None = None
+    held_by: SessionId | None = None
+    """Whom an entry has to be directed to at that moment: this session, with `routing.NOBODY` none; None: anybody."""
 
 
 @dataclass(frozen=True, slots=True)

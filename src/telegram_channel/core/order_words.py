@@ -74,6 +74,26 @@ def which(command: BotCommand, labels: Sequence[str]) -> Styled:
     )
 
 
+def only_one(command: BotCommand, typed: str, label: str) -> Styled:
+    """For `/stop` or `/resume` with a name that is not the one of the only session."""
+    return styled(
+        f"No running session is called “{_name(typed)}”, so nothing was changed. The only one is {_name(label)}: ",
+        _slash(command),
+        " without a name is for it.",
+    )
+
+
+def holds_every_session(typed: str) -> Styled:
+    """For `/pause` with a name: it cannot hold one of several."""
+    return styled(
+        _slash(BotCommand.PAUSE),
+        f" cannot hold “{_name(typed)}” alone, so nothing was changed. Without a name it holds the messages for "
+        "every session; ",
+        Span(f"/{BotCommand.STOP.value} NAME", Style.CODE),
+        " stops one.",
+    )
+
+
 def stop_answer(facts: StopFacts) -> Styled:
     """The answer to `/stop`: what is known, what was done, and what it does not do."""
     return styled(*_stop_head(facts), *_stop_tail(facts))

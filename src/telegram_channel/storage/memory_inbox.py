@@ -91,13 +91,13 @@ class MemoryInbox(Part):
         return self._where(lambda entry: not entry.acknowledged)[: max(limit, 0)]
 
     async def advance(self, moves: Sequence[Move], *, durable: bool = True) -> int:  # noqa: ARG002 - no disk here
-        """Apply moves; returns how many entries were in a state the move starts from."""
+        """Apply moves; returns how many entries were as a move wants them."""
         tables, touched = self._tables, set()
         for move in moves:
             given = {name: value for name in _MOVED if (value := getattr(move, name)) is not None}
             for position in move.entries if given else ():
                 entry = tables.inbox.get(position)
-                if entry is not None and entry.state in move.only_from:
+                if entry is not None and _is_meant(move, entry):
                     tables.inbox[position] = _directed(replace(entry, **given))
                     touched.add(position)
         if touched:
@@ -147,6 +147,12 @@ class MemoryInbox(Part):
 _MOVED = ("state", "session", "emitted_at", "redelivered", "noticed", "acknowledged", "fetch", "why")
 """The fields of a move that are fields of an entry."""
 _WAITING = (DeliveryState.EMITTED, DeliveryState.READ)
+
+
+def _is_meant(move: Move, entry: InboxEntry) -> bool:
+    """Whether an entry is still as the move wants it."""
+    held = move.held_by is None or (entry.session or NOBODY) == move.held_by
+    return held and entry.state in move.only_from
 
 
 def _directed(entry: InboxEntry) -> InboxEntry:

@@ -122,7 +122,7 @@ class SqliteInbox:
         return await self._select("unacknowledged", max(limit, 0))
 
     async def advance(self, moves: Sequence[Move], *, durable: bool = True) -> int:
-        """Apply moves in one step; returns how many entries were in a state the move starts from."""
+        """Apply moves in one step; returns how many entries were as a move wants them."""
         steps = [(move, *_assignments(move)) for move in moves if move.entries and move.only_from]
         if not any(assignments for _move, assignments, _values in steps):
             return 0
@@ -132,13 +132,13 @@ class SqliteInbox:
             for move, assignments, values in steps:
                 if not assignments:
                     continue
-                states = [state.value for state in move.only_from]
+                wanted, held = _conditions(move)
                 statement = (
-                    f"UPDATE inbox SET {assignments} WHERE entry = ? AND bot = ?"  # noqa: S608 - names from this file
-                    f" AND state IN ({_marks(states)})"
+                    f"UPDATE inbox SET {assignments}"  # noqa: S608 - names from this file
+                    f" WHERE entry = ? AND bot = ?{wanted}"
                 )
                 for entry in move.entries:
-                    done = connection.execute(statement, (*values, entry, self._bot, *states))
+                    done = connection.execute(statement, (*values, entry, self._bot, *held))
                     if done.rowcount:
                         touched.add(entry)
             return len(touched)
@@ -260,6 +260,15 @@ def _first_copies(updates: Iterable[Stored]) -> list[Stored]:
 
 def _marks(values: Sequence[Any]) -> str:
     return ", ".join("?" * len(values))
+
+
+def _conditions(move: Move) -> tuple[str, tuple[Any, ...]]:
+    """The part of a move that says which entries are still as it wants them, and its values."""
+    states = tuple(state.value for state in move.only_from)
+    wanted = f" AND state IN ({_marks(states)})"
+    if move.held_by is None:
+        return wanted, states
+    return f"{wanted} AND session IS ?", (*states, move.held_by or None)
 
 
 def _assignments(move: Move) -> tuple[str, tuple[Any, ...]]:
