@@ -6,8 +6,10 @@ processes that are killed, leave, come back and visit all the time, and a Telegr
 
 What has to hold is checked from outside, without a look into the product's own records: everything that was
 said arrives at the session it was meant for and at no other, in order; what arrives twice says that it may be
-known (`redelivered`); replies are seen where they belong, once; a verdict is told to whoever asked; after each
-kill another process polls. A session that was killed is started again under its id, and gets what it missed.
+known (`redelivered`); replies are seen where they belong, as often as their session was told; a verdict is told
+to whoever asked and to nobody else; after each kill another process polls. A session that ended is started again,
+under its id or a new one in the same project (`--new-ids`), and gets what it missed. Nobody gives what was meant
+for one session to another: when the bot offers that, people tell it to keep waiting, or nothing.
 
 Exit code 0 when nothing was lost, misrouted, reordered or doubled without a mark; 1 otherwise.
 """
@@ -24,7 +26,8 @@ from collections.abc import Iterator, Sequence
 
 from bench.effort import Effort
 from bench.figures import Figure, Judged, NotMeasured
-from bench.fleet_course import Course, complaints, soak, trial
+from bench.fleet_answers import tally
+from bench.fleet_course import NEW_IDS_IN_SOAK, NEW_IDS_IN_TRIAL, Course, complaints, soak, trial
 from bench.fleet_judge import Findings
 
 SESSIONS, MESSAGES, KILLS = 10, 200, 5
@@ -52,7 +55,6 @@ def measure(effort: Effort) -> Iterator[Figure]:
 def summary(course: Course, findings: Findings) -> dict[str, str | int]:
     """What became of it, in rows."""
     people = course.people
-    outcomes = [one.outcome.partition(":")[0] for one in people.answers]
     verdicts = [one for one in people.askings if one.took_s is not None]
     across = [1000 * one.took_s for one in verdicts if one.poller is not one.seat and one.took_s is not None]
     return {
@@ -64,18 +66,20 @@ def summary(course: Course, findings: Findings) -> dict[str, str | int]:
         "given again and marked, as promised": findings.repeated,
         "marked, but new to the session": findings.marked,
         "came before what waited for a choice": findings.overtook,
-        "answers in the wrong place, or not once": len(people.wrong_answers()),
-        "answers: sent, refused, cut off": ", ".join(
-            str(outcomes.count(one)) for one in ("sent", "refused", "cut off")
+        "answers in the wrong place, or not as often as told": len(
+            people.wrong_answers(had_faults=course.faults > 0)
         ),
+        "answers": tally(people.answers),
         "verdicts that went wrong": len(people.wrong_verdicts()),
         "verdicts: all, across processes": f"{len(verdicts)}, {len(across)}",
         "verdict across processes, ms: median, most": _spread(across),
         "kill -9: of the poller, of others; left": f"{course.killed_pollers}, {course.killed}; {course.left}",
+        "came back under a new id": course.renewed,
         "takeover, s: median, most": _spread(course.takeovers_s),
         "takeovers later than 2 s": sum(one > TAKEOVER_TARGET_S for one in course.takeovers_s),
         "said to heard, ms: median, most": _spread([1000 * one for one in findings.delays_s]),
         "questions asked and answered": len(people.asked),
+        "offers to other sessions, kept waiting": f"{people.offers}, {people.kept_waiting}",
         "refused, and its sender was told": len(people.refused()),
         "faults of Telegram": course.faults,
         "refused by Telegram for haste": sum(
@@ -105,6 +109,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--kills", type=int, default=KILLS, metavar="N", help="of the process that polls, in the trial"
     )
     parser.add_argument("--soak-s", type=float, metavar="S", help="no trial, but so many seconds of coming and going")
+    parser.add_argument(
+        "--new-ids",
+        type=float,
+        metavar="P",
+        help="how often a session comes back under a new id: from 0, never, to 1, always "
+        f"(default: {NEW_IDS_IN_SOAK:.2f}; in the trial {NEW_IDS_IN_TRIAL:g}, after early kills)",
+    )
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--json", action="store_true", help="one line of JSON at the end")
     chosen = parser.parse_args(argv)
@@ -116,9 +127,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     what = f"a soak of {chosen.soak_s:g} s" if chosen.soak_s else f"{chosen.messages} messages, {chosen.kills} kills"
     print(f"{chosen.sessions} sessions, {what}, --seed {chosen.seed}", flush=True)
     if chosen.soak_s:
-        work = soak(chosen.sessions, chosen.soak_s, chosen.seed, tell)
+        new_ids = NEW_IDS_IN_SOAK if chosen.new_ids is None else chosen.new_ids
+        work = soak(chosen.sessions, chosen.soak_s, chosen.seed, tell, new_ids)
     else:
-        work = trial(chosen.sessions, chosen.messages, chosen.kills, chosen.seed, tell)
+        new_ids = NEW_IDS_IN_TRIAL if chosen.new_ids is None else chosen.new_ids
+        work = trial(chosen.sessions, chosen.messages, chosen.kills, chosen.seed, tell, new_ids)
     course, findings = asyncio.run(work)
     wrong = complaints(course, findings)
     for words, times in course.errors.most_common(10):

@@ -7,31 +7,27 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from bench.figures import NotMeasured
+from bench.fleet_answers import Answer, Outcome, outcome_of, wrong_answers
 from bench.fleet_judge import Asked, Place, Said
-from bench.fleet_world import Fleet, Life, Seat, labels_below
+from bench.fleet_world import PATIENCE_S, Fleet, Life, Seat, labels_below
 from telegram_channel.demo.botapi_world import Chat, Press, StoredMessage
 from telegram_channel.demo.phone import Phone
 from telegram_channel.demo.session import SessionEnded
 
 QUESTION = "Which session is this for?"
+KEEP_WAITING = "Keep waiting"
 REFUSAL = "Nothing was passed on"
 NOT_THERE = "No running session is called"
 _WAYS = {"topic": 40, "chosen": 30, "reply": 15, "to": 15}
 _LOOK_EVERY_S = 0.2
 _ANSWER_PATIENCE_S = 4.0
+_KEEPS = 0.5
+"""How often an offer is answered."""
+_ANSWER = "answer to "
+_STARTS_WITHIN_S = 3.0
+"""So much later at most, a process that was started is one that can be named."""
 _LETTERS = "abcdefghijkmnopqrstuvwxyz"
 """Those a request id may have (source: channel contract)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A reply of a session, and where it has to be seen."""
-
-    text: str
-    seat: Seat
-    place: Place
-    outcome: str
-    """`sent`, `refused: …`, or `cut off` when its process was killed meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +42,13 @@ class Asking:
     trouble: str = ""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class People:
-    """Everybody with a phone, and what they said, saw and pressed."""
+    """Everybody with a phone, and what they said, saw and pressed.
+
+    Without a representation, which would be that of every message in every chat: gigabytes. The end of `asyncio.run`
+    asks for that of what it returns.
+    """
 
     fleet: Fleet
     said: list[Said] = field(default_factory=list)
@@ -57,13 +57,23 @@ class People:
     askings: list[Asking] = field(default_factory=list)
     choice: dict[int, Seat] = field(default_factory=dict)
     """Whom each chat means, by the chat's id."""
+    card_within_s: float = PATIENCE_S
+    """How long a card may take; one that Telegram may or may not have got is sent again after a while."""
+    offers: int = 0
+    """How often the bot offered to others what was meant for a session that had gone."""
+    kept_waiting: int = 0
+    """And how often it was told to keep it."""
     _standing: dict[StoredMessage, float] = field(default_factory=dict)
     """Questions without an answer, and since when."""
+    _settled: set[StoredMessage] = field(default_factory=set)
+    """Questions that were answered."""
     _addressed: dict[str, StoredMessage] = field(default_factory=dict)
     """What was said with `/to`, by what has to arrive of it."""
     _turning: set[int] = field(default_factory=set)
     """Chats that are about to choose another session."""
     _answered: set[str] = field(default_factory=set)
+    _considered: set[StoredMessage] = field(default_factory=set)
+    """Offers that somebody has seen."""
     _in_group: defaultdict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
     """When answers were asked of sessions in each group: twenty messages a minute is all it may get."""
 
@@ -88,7 +98,7 @@ class People:
                 seen = len(phone.inbox(chat))
                 phone.say("/sessions", chat=chat)
                 await self.fleet.until(lambda: len(phone.inbox(chat)) > seen, "the list")  # noqa: B023 - over before the next
-                await self._press(phone, phone.inbox(chat)[-1], seat)
+                await self._press(phone, phone.inbox(chat)[-1], seat.name)
             else:
                 await self.use(phone, chat, seat, seat.name[:3] if way == "beginning" else seat.name)
 
@@ -132,38 +142,58 @@ class People:
         return all(one.text in heard for one in self.said if one.place == place)
 
     async def attend(self) -> None:
-        """Answer every question of the bot with the session that the chat means; run beside everything else."""
+        """Answer every question of the bot with the session that the chat means; run beside everything else.
+
+        What is offered to other sessions is never given to them: some are told to keep it, the others nothing.
+        """
         while True:
             for phone, chat in self.chats():
                 for one in phone.inbox(chat):
-                    if one.buttons and one.text.startswith(QUESTION) and one not in self._standing:
-                        self._standing[one] = time.time()
+                    if one.buttons and one.text.startswith(QUESTION) and one not in self._settled:
+                        self._standing.setdefault(one, time.time())
                 for one in [one for one in self._standing if one.chat is chat]:
                     if chat.id not in self._turning:
                         await self._answer(phone, one)
+                await self._consider_offers(phone, chat)
+            await self._consider_offers(self.fleet.people["Ann"], self.fleet.workshop)
             await asyncio.sleep(_LOOK_EVERY_S)
 
     async def _answer(self, phone: Phone, question: StoredMessage) -> None:
         seat = self.choice[question.chat.id]
+        is_settled = False
         if question.buttons and seat.life:
             if seat.name in labels_below(question):
-                await self._press(phone, question, seat)
+                # One that Telegram showed and did not confirm keeps its buttons, and has done what it is for.
+                is_settled = f"{seat.name} from now on" in await self._press(phone, question, seat.name)
             else:
                 with contextlib.suppress(NotMeasured):
                     await self.use(phone, question.chat, seat)
-        if not question.buttons:
+                    is_settled = True
+        if is_settled or not question.buttons:
+            self._settled.add(question)
             self.asked.append(Asked((question.chat.id, None), self._standing.pop(question), time.time()))
 
-    async def _press(self, phone: Phone, message: StoredMessage, seat: Seat) -> None:
+    async def _consider_offers(self, phone: Phone, chat: Chat) -> None:
+        for one in phone.inbox(chat):
+            if one not in self._considered and KEEP_WAITING in labels_below(one):
+                self._considered.add(one)
+                self.offers += 1
+                if self.fleet.chance.random() < _KEEPS:
+                    self.kept_waiting += 1
+                    await self._press(phone, one, KEEP_WAITING)
+
+    async def _press(self, phone: Phone, message: StoredMessage, label: str) -> str:
+        """Press a button; returns what the phone shows then, nothing if that takes too long."""
         data = next(
             str(button["callback_data"])
             for row in message.buttons
             for button in row
-            if str(button["text"]).removeprefix("✓ ") == seat.name
+            if str(button["text"]).removeprefix("✓ ") == label
         )
         press = phone.press(data, message)
         with contextlib.suppress(NotMeasured):
             await self.fleet.until(lambda: press.answer is not None, "the answer to a press", _ANSWER_PATIENCE_S)
+        return press.toast
 
     # Saying
 
@@ -179,7 +209,7 @@ class People:
         seat = chance.choice(fleet.seats)
         phone = chance.choice(list(fleet.people.values()))
         if way == "reply":
-            answers = [one for one in self.answers if one.seat is seat and one.outcome == "sent"]
+            answers = [one for one in self.answers if one.session == seat.name and one.outcome is Outcome.SENT]
             if answers:
                 self._reply(chance.choice(answers))
                 return
@@ -206,7 +236,8 @@ class People:
         phone = next((one for one in self.fleet.people.values() if one.chat.id == chat_id), self.fleet.people["Ann"])
         chat = next(chat for chat in (phone.chat, self.fleet.yard, self.fleet.workshop) if chat.id == chat_id)
         answered = next(one for one in chat.history() if one.from_bot and one.text == answer.text)
-        self.say(phone, "reply", answer.seat, chat, answered)
+        seat = next(one for one in self.fleet.seats if one.name == answer.session)
+        self.say(phone, "reply", seat, chat, answered)
 
     # What sessions do for people
 
@@ -223,7 +254,7 @@ class People:
             return
         self._answered.add(heard.text)
         self._in_group[chat_id] = [*recent, time.time()]
-        text = f"answer to {heard.text}"
+        text = f"{_ANSWER}{heard.text}"
         number = next(
             one["params"]["meta"]["message_id"]
             for one in reversed(life.process.received)
@@ -231,10 +262,10 @@ class People:
         )
         try:
             told = await life.process.call("reply", timeout_s=40, chat_id=str(chat_id), text=text, reply_to=number)
-            outcome = f"refused: {told.text}" if told.is_error else "sent"
+            outcome, words = outcome_of(told.text, is_error=told.is_error), told.text
         except SessionEnded as error:
-            outcome = "cut off" if not life.is_up else f"refused: {error}"
-        self.answers.append(Answer(text, life.seat, (chat_id, thread), outcome))
+            outcome, words = Outcome.FAILED if life.is_up else Outcome.CUT_OFF, str(error)
+        self.answers.append(Answer(text, life.seat.name, (chat_id, thread), outcome, words))
 
     async def have_asked(self, seat: Seat | None = None) -> None:
         """One session asks for permission, and Ann allows it."""
@@ -254,7 +285,9 @@ class People:
         command = f"echo {request}-{seat.name}"
         try:
             await life.process.ask_permission(request, "Bash", "Say something", {"command": command})
-            await self.fleet.until(lambda: self._card(command) is not None or not life.is_up, "a card")
+            await self.fleet.until(
+                lambda: self._card(command) is not None or not life.is_up, "a card", self.card_within_s
+            )
         except NotMeasured as error:
             return Asking(request, seat, None, None, str(error))
         card = self._card(command)
@@ -281,32 +314,21 @@ class People:
 
     # What became of it
 
-    def wrong_answers(self) -> list[str]:
-        """Replies that are not where they belong, exactly once, or were sent by another session's process."""
-        wrong = []
+    def wrong_answers(self, *, had_faults: bool) -> list[str]:
+        """Replies that are not where they belong, or not as often as told, or sent by another session's process."""
         shown: defaultdict[str, list[Place]] = defaultdict(list)
         for phone, chat in [*self.chats(), (self.fleet.people["Ann"], self.fleet.workshop)]:
             for one in phone.inbox(chat):
-                if one.text.startswith("answer to "):
+                if one.text.startswith(_ANSWER):
                     shown[one.text].append((chat.id, one.thread if one.is_topic_message else None))
-        for answer in self.answers:
-            places = shown[answer.text]
-            if any(place != answer.place for place in places):
-                wrong.append(f"{answer.text!r} is seen in {places}, not in {answer.place}")
-            if len(places) > 1 or (answer.outcome == "sent" and not places):
-                wrong.append(f"{answer.text!r} is seen {len(places)} times ({answer.outcome})")
-        for seat in (*self.fleet.seats, *self.fleet.guests):
-            own = {answer.text for answer in self.answers if answer.seat is seat}
-            texts = {act.params.get("text", "") for act in seat.door.wrote}
-            wrong += [
-                f"{text!r} was sent by {seat.name}"
-                for text in texts
-                if text.startswith("answer to ") and text not in own
-            ]
-        return wrong
+        sent_by = {
+            seat.name: {text for act in seat.door.wrote if (text := act.params.get("text", "")).startswith(_ANSWER)}
+            for seat in (*self.fleet.seats, *self.fleet.guests)
+        }
+        return wrong_answers(self.answers, shown, sent_by, had_faults=had_faults)
 
     def wrong_verdicts(self) -> list[str]:
-        """Verdicts that did not come, or that another session was told."""
+        """Verdicts that did not come, came twice, or that another session was told: not even one is to know."""
         wrong = [f"{one.request} of {one.seat.name}: {one.trouble}" for one in self.askings if one.trouble]
         for life in self.fleet.everybody:
             wrong += [
@@ -327,17 +349,27 @@ class People:
         return [*self.asked, *standing]
 
     def refused(self) -> list[str]:
-        """What was said with `/to` and not passed on, because nobody of that name was there: its sender was told."""
+        """What was said with `/to` and not passed on, because nobody of that name was there: its sender was told.
+
+        That is no excuse where a process of the session ran all the time.
+        """
         told: set[StoredMessage] = set()
         texts = []
         heard = {one.text for life in self.fleet.everybody for one in life.heard}
         for text, message in self._addressed.items():
             name = text.split()[-1]
+            words = (NOT_THERE, f"“{name}”", REFUSAL)
             after = [
                 one for one in message.chat.history() if one.from_bot and one.id > message.id and one not in told
             ]
-            refusal = next((one for one in after if REFUSAL in one.text and f"“{name}”" in one.text), None)
+            refusal = next((one for one in after if all(word in one.text for word in words)), None)
             if text not in heard and refusal:
                 told.add(refusal)
-                texts.append(text)
+                if self._came_or_went(name, message.date - _STARTS_WITHIN_S, refusal.date + 1):
+                    texts.append(text)
         return texts
+
+    def _came_or_went(self, name: str, since: float, until: float) -> bool:
+        lives = next(one for one in self.fleet.seats if one.name == name).lives
+        moments = [at for life in lives for at in (life.began_at, life.killed_at) if at is not None]
+        return any(since <= at <= until for at in moments)

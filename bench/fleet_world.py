@@ -79,10 +79,14 @@ class Life:
 
     def __init__(self, seat: "Seat", number: int, process: ScriptedSession, chance: random.Random) -> None:
         self.seat = seat
+        self.session = seat.session
+        """The session's id."""
         self.number = number
         self.process = process
         self.heard: list[Heard] = []
+        self.began_at = time.time()
         self.killed_at: float | None = None
+        """When it was told or made to end."""
         self.asks = False
         """Whether a permission dialog is open: nothing is read meanwhile."""
         self._chance = chance
@@ -94,6 +98,18 @@ class Life:
     def is_up(self) -> bool:
         """Whether it runs and is meant to go on."""
         return self.killed_at is None and self.process.process.returncode is None
+
+    def summary(self) -> dict[str, Any]:
+        """Whose process it was, and when it ran, in seconds since the epoch."""
+        return {
+            "seat": self.seat.name,
+            "life": self.number,
+            "session": self.session,
+            "pid": self.process.process.pid,
+            "began_at": self.began_at,
+            "killed_at": self.killed_at,
+            "exit_code": self.process.process.returncode,
+        }
 
     async def kill(self) -> float:
         """kill -9; returns when, in seconds since the epoch."""
@@ -162,9 +178,12 @@ def _prompt(params: Mapping[str, Any]) -> str:
     return f'<channel source="telegram" {attributes}>\n{params["content"]}\n</channel>'
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Seat:
-    """A session: it keeps its id, its project and its door from one process to the next."""
+    """A session, or one after the other in one project: name, project and door stay the same.
+
+    A process that comes back has the id of the one before, or a new one, as when somebody quits and starts anew.
+    """
 
     name: str
     session: str
@@ -246,7 +265,10 @@ class Fleet:
         directory.mkdir(parents=True)
         door = Door(self.telegram)
         emulator = await self._stack.enter_async_context(Emulator(door, faults=self.faults))
-        return Seat(name, f"{name}-{self.chance.randrange(16**8):08x}", directory, door, emulator.base_url)
+        return Seat(name, self._session_id(name), directory, door, emulator.base_url)
+
+    def _session_id(self, name: str) -> str:
+        return f"{name}-{self.chance.randrange(16**8):08x}"
 
     async def guest(self, number: int) -> Seat:
         """A session that nobody means, in a project of its own; it is not started yet."""
@@ -254,8 +276,10 @@ class Fleet:
         self.guests.append(seat)
         return seat
 
-    async def start(self, seat: Seat) -> Life:
-        """A new process of the session, with its handshake done."""
+    async def start(self, seat: Seat, *, anew: bool = False) -> Life:
+        """A new process of the session, with its handshake done; `anew`: under a new id."""
+        if anew:
+            seat.session = self._session_id(seat.name)
         environment = {
             **clean_environment(),
             "TELEGRAM_BOT_TOKEN": TOKEN,

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import socket
-import sqlite3
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from bench.client import Client, Received, now_s
+from bench.disk import Disk
 from bench.effort import Effort
 from bench.figures import Figure, NotMeasured
 from bench.stand import Stand
@@ -38,19 +38,8 @@ def measure(effort: Effort) -> Iterator[Figure]:
 
 def _commit(path: Path, count: int) -> Figure:
     """A row of 1 kB in a database set up like ours, committed to the same disk as the state directory."""
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("CREATE TABLE rows (body TEXT)")
-    samples = []
-    for _ in range(count):
-        started_at = now_s()
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute("INSERT INTO rows VALUES (?)", ("x" * 1000,))
-        connection.execute("COMMIT")
-        samples.append(1000 * (now_s() - started_at))
-    connection.close()
-    return Figure("floor: one SQLite commit", tuple(samples), "ms")
+    with Disk(path) as disk:
+        return Figure("floor: one SQLite commit", tuple(disk.commit_ms() for _ in range(count)), "ms")
 
 
 async def _round_trip(stand: Stand, count: int) -> Figure:

@@ -35,6 +35,10 @@ class ManualClock:
         """Seconds since the start."""
         return self._elapsed_s
 
+    def set_forward(self, by: timedelta) -> None:
+        """Somebody sets the clock: wall time jumps, and nobody's sleep is shorter for it."""
+        self._start += by
+
     async def sleep(self, seconds: float) -> None:
         """Return once `advance` has moved time by that much; at once for nothing."""
         self.naps.append(seconds)

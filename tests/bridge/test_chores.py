@@ -20,7 +20,7 @@ from telegram_channel.core.outgoing import Refused
 from telegram_channel.core.pairing import Paired, redeem_code, request_pairing
 from telegram_channel.core.turns import Where
 from telegram_channel.errors import StateUnwritable
-from telegram_channel.ports import SessionRecord
+from telegram_channel.ports import EndedSession, SessionRecord
 from telegram_channel.storage.memory import MemoryStore
 from tests.chat import RecordingChat
 from tests.clock import ManualClock
@@ -313,7 +313,7 @@ async def test_a_process_is_listed_while_it_lives() -> None:
         assert [one.pid for one in await store.sessions.list()] == [7]
     await presence.leave()
     assert await store.sessions.list() == ()
-    assert await store.sessions.ended() == (replace(record, last_seen_at=clock.now()),)
+    assert await store.sessions.ended() == (EndedSession(replace(record, last_seen_at=clock.now()), None),)
 
 
 async def test_health_is_published_and_changes_are_told_once() -> None:

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from telegram_channel.core.access import Role, Sender, with_sender
-from telegram_channel.core.ids import ChatId, MessageId, SenderId, SessionId, ThreadId
+from telegram_channel.core.ids import ChatId, MessageId, SessionId, ThreadId
 from telegram_channel.core.inbox import DeliveryState, Move
 from telegram_channel.core.messages import Batch
 from telegram_channel.core.outgoing import Refused, Uncertain
@@ -441,117 +440,6 @@ async def test_a_reply_to_a_session_that_ended_long_ago_is_offered_whatever_the_
     await house.passes(3)
     assert house.destinations() == {"chosen": "website", "replied": "shop again"}
     assert house.chat.edits[-1].text == "shop is running again and gets what was kept."
-
-
-async def everything_meant_for_shop() -> House:
-    """Ann chose one of three sessions; something was said to it in every way there is, and stored for it."""
-    house = await House().open("shop", "website", "blog")
-    await house.store.routes.choose(ChatId(ANN), SHOP)
-    await house.store.routes.bind(TopicBinding(ChatId(TEAM), ThreadId("7"), "/srv/shop", SHOP, "shop"))
-    await house.wrote("shop", "600")
-    await house.say("chosen")
-    await house.answer("replied", "600")
-    await house.say("/to shop named")
-    await house.say("in its topic", chat=TEAM, thread=ThreadId("7"))
-    return house
-
-
-ALL_OF_IT = ("chosen", "replied", "named", "in its topic")
-
-
-async def test_the_next_session_of_the_project_gets_everything_that_was_for_the_one_that_ended() -> None:
-    """MUST F101: what was for a session that has ended goes to its successor, unasked, and so does the chat's
-    choice."""
-    house = await everything_meant_for_shop()
-    house.chat.sent.clear()
-    await house.emitted("named")
-    await house.leaves("shop")
-    await house.begins("shop again", "shop")
-    await house.settled()
-    assert house.destinations() == dict.fromkeys(ALL_OF_IT, "shop again")
-    assert house.reasons() == {"chosen": "chosen", "replied": "reply", "named": "named", "in its topic": "topic"}
-    assert {getattr(one.inbound, "text", "") for one in house.entries() if one.redelivered} == {"named"}
-    assert {one.state for one in house.entries()} == {DeliveryState.STORED}
-    await house.say("chosen later")
-    await house.answer("replied later", "600")
-    await house.say("later in its topic", chat=TEAM, thread=ThreadId("7"))
-    assert set(house.destinations().values()) == {"shop again"}
-    assert house.chat.sent == []
-    await house.say("/sessions")
-    assert "✓ shop" in house.asked(ANN), "it is what the chat has chosen"
-
-
-async def test_what_a_killed_session_left_waits_for_it_a_moment_and_then_goes_to_its_successor() -> None:
-    """MUST F102: a successor gets what a killed session left once that is gone for good, ten seconds after its
-    end."""
-    house = await everything_meant_for_shop()
-    await house.dies("shop")
-    await house.settled()
-    await house.begins("shop again", "shop")
-    await house.passes(5)
-    assert house.destinations() == dict.fromkeys(ALL_OF_IT, "shop")
-    await house.passes(6)
-    assert house.destinations() == dict.fromkeys(ALL_OF_IT, "shop again")
-    assert [one.session for one in await house.store.sessions.ended()] == ["shop"]
-
-
-async def test_a_button_of_a_session_that_has_ended_means_its_successor() -> None:
-    """MUST F103: a button of a session that has ended means its successor, where there is one."""
-    house = await House().open("shop", "website")
-    await house.say("one")
-    await house.leaves("shop")
-    asked = "501"
-    await house.begins("shop again", "shop")
-    assert await house.press("shop", on=asked) == (
-        "What you write here goes to shop from now on. So does the message that waited."
-    )
-    assert house.destinations() == {"one": "shop again"}
-
-
-async def test_a_session_that_ran_beside_the_one_that_ended_inherits_nothing() -> None:
-    """MUST F104: a session that was there before another ended inherits nothing of it."""
-    house = await everything_meant_for_shop()
-    await house.begins("shop too", "shop")
-    await house.passes(60)
-    await house.leaves("shop")
-    await house.passes(11)
-    assert house.destinations() == {"chosen": None, "replied": "shop", "named": "shop", "in its topic": "shop"}
-
-
-async def test_what_was_kept_for_a_session_goes_to_its_successor_before_what_comes_later() -> None:
-    """MUST F105: a successor hears what was left for it before what comes later from the same chat."""
-    house = await everything_meant_for_shop()
-    await house.leaves("shop")
-    await house.passes(11)
-    await house.begins("shop again", "shop")
-    # A batch that comes before anybody has looked who is there now.
-    await house.reception.take(Batch((house.said("later"),), None, drained=True))
-    due = await house.store.inbox.due(session=SessionId("shop again"))
-    assert [getattr(one.inbound, "text", "") for one in due] == ["chosen", "replied", "named", "later"]
-
-
-async def test_a_topic_that_was_given_back_is_the_next_sessions_at_once() -> None:
-    """MUST F106: what is said in a topic that its session gave back goes to the next session of the project."""
-    house = await House().open("website", "blog")
-    await house.store.routes.choose(ChatId(TEAM), WEB)
-    await house.store.routes.bind(TopicBinding(ChatId(TEAM), ThreadId("7"), "/srv/shop", None, "shop"))
-    await house.say("nobody is there", chat=TEAM, thread=ThreadId("7"))
-    await house.begins("shop", "shop")
-    await house.say("one is", chat=TEAM, thread=ThreadId("7"))
-    assert house.destinations() == {"nobody is there": "website", "one is": "shop"}
-
-
-async def test_what_its_sender_may_not_say_to_the_successor_is_not_given_to_it() -> None:
-    """MUST F107: a successor that is not open to the sender gets nothing of theirs."""
-    house = await House().open("shop", "website")
-    await house.store.routes.bind(TopicBinding(ChatId(TEAM), ThreadId("7"), "/srv/shop", SHOP, "shop"))
-    await house.say("from Bob", BOB, TEAM, thread=ThreadId("7"))
-    await house.leaves("shop")
-    limited = Sender(SenderId(BOB), Role.SENDER, BOB, NOON, "pair", welcomed=True, only=frozenset({"website"}))
-    await house.store.access.transact(lambda state: (with_sender(state, limited), None, ()))
-    await house.begins("shop again", "shop")
-    await house.passes(11)
-    assert house.destinations()["from Bob"] != "shop again"
 
 
 async def test_a_topic_whose_session_has_ended_is_offered_there() -> None:

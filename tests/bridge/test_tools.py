@@ -1,6 +1,7 @@
 """The tools as Claude calls them, on a real (in-memory) store and a recorded chat."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +22,7 @@ from telegram_channel.core.text import Markdown, Plain
 from telegram_channel.errors import StateUnreadable, StateUnwritable
 from telegram_channel.ports import ToolResult
 from telegram_channel.storage.memory import MemoryStore
+from telegram_channel.storage.memory_inbox import MemoryInbox
 from tests.chat import RecordingChat
 from tests.clock import ManualClock
 from tests.values import NOON, entry, message, photo, place
@@ -223,6 +225,29 @@ async def test_any_call_that_names_the_chat_proves_that_its_messages_were_read(
     await desk.given(entry(number=1))
     await desk.call(name, chat_id=ANN, **arguments)
     assert await desk.states(1) == [DeliveryState.READ]
+
+
+class Ledger(MemoryInbox):
+    """Takes down what becomes of messages: the state, what was sent before, and whether it waits for the disk."""
+
+    def __init__(self, store: MemoryStore, chat: RecordingChat) -> None:
+        super().__init__(store)
+        self.chat = chat
+        self.lines: list[tuple[DeliveryState | None, int, bool]] = []
+
+    async def advance(self, moves: Sequence[Move], *, durable: bool = True) -> int:
+        self.lines += [(move.state, len(self.chat.calls), durable) for move in moves]
+        return await super().advance(moves, durable=durable)
+
+
+async def test_an_answer_leaves_once_it_is_noted_that_its_question_was_read_and_waits_for_no_disk(desk: Desk) -> None:
+    """MUST R29: an answer leaves once it is noted that its question was read, and that note waits for no disk."""
+    await desk.given(entry(number=1))
+    store = MemoryStore(BotId("900"), desk.store.database, now=desk.clock.now)
+    store.inbox = ledger = Ledger(store, desk.chat)
+    desk.tools.connect(store, desk.chat)
+    await desk.call("reply", chat_id=ANN, text="hi")
+    assert ledger.lines == [(DeliveryState.READ, 0, False), (DeliveryState.ANSWERED, 1, True)]
 
 
 async def test_a_call_proves_nothing_about_another_chat_or_another_session(desk: Desk) -> None:

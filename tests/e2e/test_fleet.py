@@ -4,8 +4,12 @@ from collections.abc import Sequence
 
 import pytest
 
+from bench.fleet_answers import Answer, Outcome, outcome_of, wrong_answers
 from bench.fleet_course import complaints, trial
 from bench.fleet_judge import Asked, Heard, Said, judged
+from telegram_channel.bridge.replies import told as tool_words
+from telegram_channel.core.ids import MessageId
+from telegram_channel.core.outgoing import PartlySent, Refused, SendOutcome, Sent, Uncertain
 
 CHAT, TOPIC = (1, None), (-5, 7)
 
@@ -75,3 +79,51 @@ def test_only_a_question_that_stood_excuses_what_came_before_what_waited() -> No
     excused = judged(words, given, [Asked(CHAT, 0.5, 9.0)])
     assert (excused.reordered, excused.overtook) == ((), 1)
     assert len(judged(said("1 elm", "2 elm"), given, [Asked(CHAT, 0.5, 9.0)]).reordered) == 1
+
+
+@pytest.mark.parametrize(
+    ("outcome", "right_times"),
+    [
+        (Outcome.SENT, (1,)),
+        (Outcome.UNCERTAIN, (0, 1)),
+        (Outcome.REFUSED, (0,)),
+        (Outcome.CUT_OFF, (0, 1)),
+        (Outcome.FAILED, ()),
+    ],
+)
+def test_a_reply_is_seen_as_often_as_its_session_was_told(outcome: Outcome, right_times: Sequence[int]) -> None:
+    reply = Answer("answer", "elm", CHAT, outcome)
+    for times in range(3):
+        wrong = wrong_answers([reply], {"answer": [CHAT] * times}, {"elm": {"answer"}}, had_faults=True)
+        assert (not wrong) is (times in right_times), wrong
+
+
+@pytest.mark.parametrize("outcome", [Outcome.SENT, Outcome.UNCERTAIN])
+def test_a_reply_in_another_place_is_wrong_whatever_its_session_was_told(outcome: Outcome) -> None:
+    reply = Answer("answer", "elm", CHAT, outcome)
+    assert wrong_answers([reply], {"answer": [TOPIC]}, {"elm": {"answer"}}, had_faults=True)
+
+
+def test_a_reply_that_went_out_through_another_session_is_wrong() -> None:
+    reply = Answer("answer", "elm", CHAT, Outcome.SENT)
+    assert wrong_answers([reply], {"answer": [CHAT]}, {"elm": {"answer"}, "fir": {"answer"}}, had_faults=False)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.UNCERTAIN, Outcome.REFUSED])
+def test_nothing_is_uncertain_or_refused_where_telegram_never_fails(outcome: Outcome) -> None:
+    reply = Answer("answer", "elm", CHAT, outcome)
+    assert wrong_answers([reply], {}, {}, had_faults=False)
+
+
+@pytest.mark.parametrize(
+    ("told", "outcome"),
+    [
+        (Sent(refs=(MessageId("7"),)), Outcome.SENT),
+        (Uncertain("The connection was lost."), Outcome.UNCERTAIN),
+        (Refused("The chat is gone."), Outcome.REFUSED),
+        (PartlySent(refs=(MessageId("7"),), of=2, cause="The connection was lost."), Outcome.FAILED),
+    ],
+)
+def test_the_words_of_the_reply_tool_are_understood(told: SendOutcome, outcome: Outcome) -> None:
+    result = tool_words(told)
+    assert outcome_of(result.text, is_error=result.is_error) is outcome

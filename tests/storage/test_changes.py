@@ -16,7 +16,7 @@ from telegram_channel.errors import StateUnreadable, StateUnwritable
 from telegram_channel.ports import Store
 from telegram_channel.storage.bell import Bell, Ear, bell_of, new_ear
 from telegram_channel.storage.sqlite import SqliteStore
-from telegram_channel.storage.sqlite_worker import Database
+from telegram_channel.storage.sqlite_worker import TELL_AFTER_S, Database
 from tests.storage.child import spawned
 from tests.storage.conftest import BOT, Shelf
 from tests.values import NOON
@@ -171,10 +171,13 @@ class TestSqlite:
 
 @asynccontextmanager
 async def opened(
-    path: Path, new_ear: Callable[[], Ear | None] = new_ear, look_every_s: float = LONG_S
+    path: Path,
+    new_ear: Callable[[], Ear | None] = new_ear,
+    look_every_s: float = LONG_S,
+    tell_after_s: float = TELL_AFTER_S,
 ) -> AsyncIterator[Database]:
     """A database that hears of others by the bell alone, unless it looks more often."""
-    database = Database(path, new_ear=new_ear, look_every_s=look_every_s)
+    database = Database(path, new_ear=new_ear, look_every_s=look_every_s, tell_after_s=tell_after_s)
     try:
         await counted(database)
         yield database
@@ -182,8 +185,10 @@ async def opened(
         await database.close()
 
 
-async def insert(database: Database) -> None:
-    await database.write(lambda connection: connection.execute("INSERT INTO audit (bot, body) VALUES ('1', '{}')"))
+async def insert(database: Database, *, durable: bool = True) -> None:
+    await database.write(
+        lambda connection: connection.execute("INSERT INTO audit (bot, body) VALUES ('1', '{}')"), durable=durable
+    )
 
 
 async def counted(database: Database) -> int:
@@ -291,3 +296,61 @@ class TestBell:
                 await soon(task)
             await insert(mine)
             assert await counted(mine) == 2
+
+    async def test_a_note_wakes_who_waits_in_every_process(
+        self, database: Path, ear: Callable[[], Ear | None]
+    ) -> None:
+        async with opened(database) as mine, opened(database, ear) as other:
+            (here, task), (there, other_task) = await waiting(mine), await waiting(other)
+            await insert(mine, durable=False)
+            assert await soon(task) != here
+            assert await soon(other_task) != there
+            assert await counted(other) == 1
+
+    async def test_a_note_is_announced_at_the_end_of_its_process_at_the_latest(
+        self, database: Path, ear: Callable[[], Ear | None]
+    ) -> None:
+        async with opened(database, ear) as other:
+            there, task = await waiting(other)
+            async with opened(database, tell_after_s=LONG_S) as mine:
+                await insert(mine, durable=False)
+            assert await soon(task) != there
+
+
+class TestNotes:
+    """What need not be durable is announced later than any test takes, unless something else is announced."""
+
+    async def test_a_note_wakes_nobody_before_its_time(self, database: Path) -> None:
+        """MUST S44: a note that waits for no disk wakes nobody before what is urgent is done."""
+        async with opened(database, tell_after_s=LONG_S) as mine:
+            version, task = await waiting(mine)
+            for _ in range(3):
+                await insert(mine, durable=False)
+            assert await counted(mine) == 3
+            await resting(task)
+            assert await mine.wait_for_change(version, 0) == version
+            task.cancel()
+
+    async def test_a_note_is_announced_once(self, database: Path) -> None:
+        async with opened(database, tell_after_s=0) as mine:
+            version, task = await waiting(mine)
+            await insert(mine, durable=False)
+            assert await soon(task) == version + 1
+            assert await mine.wait_for_change(version + 1, 0.05) == version + 1
+
+    async def test_a_note_is_announced_together_with_what_follows(self, database: Path) -> None:
+        async with opened(database, tell_after_s=LONG_S) as mine:
+            version, task = await waiting(mine)
+            await insert(mine, durable=False)
+            await insert(mine)
+            assert await soon(task) == version + 1
+            assert await mine.wait_for_change(version + 1, 0.05) == version + 1
+
+    async def test_a_note_of_nothing_is_never_announced(self, database: Path) -> None:
+        async with opened(database, tell_after_s=0) as mine:
+            version, task = await waiting(mine)
+            await mine.write(lambda connection: connection.execute("DELETE FROM audit"), durable=False)
+            await counted(mine)
+            await resting(task)
+            assert await mine.wait_for_change(version, 0) == version
+            task.cancel()

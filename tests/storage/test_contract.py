@@ -12,7 +12,7 @@ from telegram_channel.core.health import BridgeState, HealthReport
 from telegram_channel.core.ids import BotId, ChatId, SenderId, SessionId
 from telegram_channel.core.succession import MOST_ENDED
 from telegram_channel.errors import AccessError, StateUnwritable
-from telegram_channel.ports import SessionRecord, Store
+from telegram_channel.ports import EndedSession, SessionRecord, Store
 from tests.storage.conftest import BOT, Shelf
 from tests.values import NOON, later
 
@@ -199,26 +199,31 @@ class TestSessions:
         seen = await shelf.again(store)
         assert [one.pid for one in await seen.sessions.list()] == [12]
 
-    async def test_a_session_has_ended_when_its_last_process_has_left(self, shelf: Shelf, store: Store) -> None:
+    async def test_a_session_has_ended_when_its_last_process_that_took_messages_has_left(
+        self, shelf: Shelf, store: Store
+    ) -> None:
         """MUST S43: a session that took messages is remembered after its end, with its project, as of when it
         left."""
-        await store.sessions.register(session(pid=11))
-        await store.sessions.register(replace(session(pid=12), project="/srv/shop", branch="main"))
+        last = replace(session(pid=12), project="/srv/shop", branch="main")
+        for one in (session(pid=11), last, replace(session(pid=13), receives=False)):
+            await store.sessions.register(one)
         await store.sessions.leave(SessionId("one"), 11, later(60))
         assert await store.sessions.ended() == ()
         await store.sessions.leave(SessionId("one"), 12, later(90))
         seen = await shelf.again(store)
-        assert await seen.sessions.ended() == (
-            replace(session(pid=12), project="/srv/shop", branch="main", last_seen_at=later(90)),
-        )
+        assert await seen.sessions.ended() == (EndedSession(replace(last, last_seen_at=later(90)), None),)
+        await seen.sessions.leave(SessionId("one"), 13, later(99))
+        assert len(await seen.sessions.ended()) == 1
         assert await (await shelf.open(OTHER_BOT)).sessions.ended() == ()
 
-    async def test_a_session_that_is_back_has_not_ended(self, store: Store) -> None:
+    async def test_a_session_that_is_back_has_not_ended_unless_it_takes_no_messages(self, store: Store) -> None:
         for pid in (11, 12):
             await store.sessions.register(session(pid=pid))
             assert await store.sessions.ended() == ()
             await store.sessions.leave(SessionId("one"), pid, later(pid))
-            assert [one.pid for one in await store.sessions.ended()] == [pid]
+            assert [one.record.pid for one in await store.sessions.ended()] == [pid]
+        await store.sessions.register(replace(session(pid=13), receives=False))
+        assert [one.record.pid for one in await store.sessions.ended()] == [12]
 
     async def test_a_session_that_took_no_messages_is_not_remembered(self, store: Store) -> None:
         await store.sessions.register(replace(session(), receives=False))
@@ -235,14 +240,88 @@ class TestSessions:
         await store.sessions.leave(SessionId("s050"), 11, later(500))
         seen = await shelf.again(store)
         kept = [*names[3:50], *names[52:], "s050"]
-        assert [one.session for one in await seen.sessions.ended()] == kept
+        assert [one.record.session for one in await seen.sessions.ended()] == kept
 
     async def test_leaving_without_being_listed_changes_nothing(self, store: Store) -> None:
         await store.sessions.register(session(pid=11))
         await store.sessions.leave(SessionId("one"), 11, later(1))
         await store.sessions.leave(SessionId("one"), 11, later(60))
-        assert [one.last_seen_at for one in await store.sessions.ended()] == [later(1)]
+        assert [one.record.last_seen_at for one in await store.sessions.ended()] == [later(1)]
 
+
+class TestSuccession:
+    """Who is whose heir is decided by whoever registers or leaves, in the same step."""
+
+    @staticmethod
+    async def heirs(store: Store) -> dict[str, str | None]:
+        return {one.record.session: one.heir for one in await store.sessions.ended()}
+
+    @staticmethod
+    async def begins(store: Store, name: str, at_s: float, project: str = "/srv/shop", pid: int = 11) -> None:
+        record = session(name, pid, started=at_s)
+        await store.sessions.register(replace(record, project=project, last_seen_at=later(at_s)))
+
+    async def test_who_begins_next_in_the_project_is_the_heir_and_has_what_chats_had_chosen(
+        self, shelf: Shelf, store: Store
+    ) -> None:
+        """MUST S45: who has taken over from whom is decided once, with what chats had chosen, and stays."""
+        await self.begins(store, "first", 0)
+        await self.begins(store, "beside", 5, "/srv/web")
+        for chat, chosen in (("7", "first"), ("8", "beside")):
+            await store.routes.choose(ChatId(chat), SessionId(chosen))
+        await store.sessions.leave(SessionId("first"), 11, later(60))
+        assert await self.heirs(store) == {"first": None}
+        await self.begins(store, "other", 61, "/srv/web")
+        await self.begins(store, "next", 62)
+        await self.begins(store, "too late", 63)
+        seen = await shelf.again(store)
+        assert await self.heirs(seen) == {"first": "next"}
+        assert await seen.routes.chosen(ChatId("7")) == "next"
+        assert await seen.routes.chosen(ChatId("8")) == "beside"
+        await seen.sessions.leave(SessionId("next"), 11, later(90))
+        assert await self.heirs(seen) == {"first": "next", "next": None}, "who ran beside is no heir"
+
+    async def test_of_a_session_whose_end_was_noticed_late_who_began_meanwhile_is_the_heir(
+        self, store: Store
+    ) -> None:
+        await self.begins(store, "killed", 0)
+        await store.routes.choose(ChatId("7"), SessionId("killed"))
+        await self.begins(store, "next", 70)
+        await self.begins(store, "after", 80)
+        await store.sessions.leave(SessionId("killed"), 11, later(60))
+        assert await self.heirs(store) == {"killed": "next"}
+        assert await store.routes.chosen(ChatId("7")) == "next"
+
+    async def test_a_session_beside_that_is_started_again_is_no_heir(self, shelf: Shelf, store: Store) -> None:
+        """MUST F104: a session that was there before another ended inherits nothing of it."""
+        await self.begins(store, "beside", 0)
+        await self.begins(store, "first", 5)
+        await store.sessions.leave(SessionId("first"), 11, later(60))
+        await store.sessions.leave(SessionId("beside"), 11, later(70))
+        seen = await shelf.again(store)
+        await self.begins(seen, "beside", 80, pid=12)
+        assert await self.heirs(seen) == {"first": None}
+        await seen.sessions.leave(SessionId("first"), 11, later(99))
+        await self.begins(seen, "beside", 100, pid=13)
+        assert await self.heirs(seen) == {"first": None}
+
+    async def test_a_session_that_is_back_keeps_nothing_of_what_its_heir_has(self, store: Store) -> None:
+        await self.begins(store, "first", 0)
+        await store.routes.choose(ChatId("7"), SessionId("first"))
+        await store.sessions.leave(SessionId("first"), 11, later(60))
+        await self.begins(store, "next", 61)
+        await self.begins(store, "first", 3600, pid=12)
+        assert await self.heirs(store) == {}
+        assert await store.routes.chosen(ChatId("7")) == "next"
+
+    async def test_without_a_known_project_nobody_is_an_heir(self, store: Store) -> None:
+        await self.begins(store, "first", 0, "")
+        await store.sessions.leave(SessionId("first"), 11, later(60))
+        await self.begins(store, "next", 61, "")
+        assert await self.heirs(store) == {"first": None}
+
+
+class TestSessionsOfOthers:
     async def test_sessions_of_another_bot_are_not_listed(self, shelf: Shelf, store: Store) -> None:
         await store.sessions.register(session())
         assert await (await shelf.open(OTHER_BOT)).sessions.list() == ()

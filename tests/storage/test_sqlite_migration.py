@@ -29,7 +29,7 @@ from telegram_channel.core.permission import (
 )
 from telegram_channel.core.routing import Question, TopicBinding, Why
 from telegram_channel.core.wishes import Wishes
-from telegram_channel.ports import SessionRecord
+from telegram_channel.ports import EndedSession, SessionRecord
 from telegram_channel.storage import known_bots, open_store
 from telegram_channel.storage.files import mark
 from telegram_channel.storage.schema import APPLICATION_ID, VERSION
@@ -177,7 +177,7 @@ async def test_everything_that_version_3_kept_is_still_there(third: Path) -> Non
     shop = SessionRecord(SESSION, 11, NOON, later(5), "shop", is_channel=True, project="/srv/shop", branch="main")
     assert shop in await store.sessions.list()
     await store.sessions.leave(SESSION, 11, later(60))
-    assert await store.sessions.ended() == (replace(shop, last_seen_at=later(60)),)
+    assert await store.sessions.ended() == (EndedSession(replace(shop, last_seen_at=later(60)), None),)
     await store.close()
 
 

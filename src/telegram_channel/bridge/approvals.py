@@ -109,9 +109,7 @@ class Approvals:
         self._elsewhere: Elsewhere | None = None
         self._inheritance: Inheritance | None = None
         if session:
-            self._inheritance = Inheritance(
-                *(store, clock, session.id, is_alive), look_s=rules.look_s, ended_after_s=rules.ended_after_s
-            )
+            self._inheritance = Inheritance(store, clock, session.id, ended_after_s=rules.ended_after_s)
             self._verdicts = Verdicts(
                 *(store, chat, courier, session, self._waiting, self._cards), by_hook_alone=relay == "hook"
             )

@@ -60,9 +60,10 @@ class Destinations:
         """
         before = self._belongs_to(entry, earlier, look, addressed)
         if before is not None and before.session is not None:
-            if not look.is_open(state, entry.inbound.place.sender, before.session):
+            session = look.heirs.get(before.session, before.session)
+            if not look.is_open(state, entry.inbound.place.sender, session):
                 return None  # it was closed to them since
-            return replace(entry, session=before.session, why=before.why)
+            return replace(entry, session=session, why=before.why)
         match look.route(state, entry.inbound, addressed):
             case Directed(session=session, why=why) | Stranded(session=session, why=why):
                 return replace(entry, session=session, why=why)

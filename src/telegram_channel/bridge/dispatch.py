@@ -9,7 +9,7 @@ for a moment, one that begins and one that has not noticed its end: who directs 
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from telegram_channel.bridge.questions import Questions, Spot, Waiting
@@ -84,8 +84,13 @@ class Dispatch:
         """
         if not entries:
             return entries
-        behind = self.stranded.behind & {one.chat for one in entries}
-        if behind and await self.stranded.catch_up(behind):
+        if self.stranded.is_behind(look):
+            self._may_wait = await self.stranded.step(changed=False) or self._may_wait
+            now = await self._router.glance()  # somebody may have taken over from whom these are for
+            heirs = {one.update: now.heir_of(one, state) for one in entries if one.session in now.heirs}
+            entries = [replace(one, session=heirs.get(one.update) or one.session) for one in entries]
+        if behind := self.stranded.behind & {one.chat for one in entries}:
+            await self.stranded.catch_up(behind)
             self._may_wait = True
         if self._may_wait:
             await self.direct()
@@ -96,11 +101,12 @@ class Dispatch:
             else one
             for one in entries
         ]
-        living = {one.session for one in look.members}
-        if any(one.session is not None and one.session not in living for one in decided):
-            self.stranded.expect()
         self._may_wait = self._may_wait or any(one.session is None for one in decided)
         return decided
+
+    def stored(self, entries: Iterable[InboxEntry]) -> None:
+        """These were stored: a session they are for may have ended since it was looked who is there."""
+        self.stranded.expect_of(one.session for one in entries)
 
     async def direct(self, chosen: tuple[ChatId, SessionId] | None = None) -> int:
         """Direct what waits, ask about the rest; returns how many followed `chosen`, which a person chose just now.
@@ -109,6 +115,8 @@ class Dispatch:
             StateError: nothing was directed for certain; it may be tried again.
         """
         async with self._one_at_a_time:
+            if self.stranded.is_behind(await self._router.glance()):  # what was kept goes before what waited
+                await self.stranded.step(changed=False)
             waiting = await self._undirected()
             self._may_wait = bool(waiting)
             if not waiting:
@@ -123,6 +131,7 @@ class Dispatch:
             plan = _sorted(waiting, look, state, chosen)
             if plan.moves:
                 await self._store.inbox.advance(plan.moves)
+                self.stranded.expect_of(one.session for one in plan.moves)
             await self.questions.step(plan.waiting, look.members)
             return plan.followed
 

@@ -185,6 +185,7 @@ class Reception:
             await self._store.inbox.ingest(
                 Intake(tuple(gathered.entries), tuple(gathered.quarantined), seen), batch.cursor
             )
+            self._dispatch.stored(gathered.entries)
 
     async def _treat_alone(self, update: Inbound, gathered: _Gathered) -> None:
         """One update; whatever is wrong with it concerns nobody else."""

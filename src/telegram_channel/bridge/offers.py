@@ -6,8 +6,9 @@ entries (`noticed`), so that whoever polls next does not do it again. Nobody wai
 
 import asyncio
 import logging
+import math
 from collections import defaultdict
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,10 +16,10 @@ from telegram_channel.bridge.questions import Spot
 from telegram_channel.bridge.roster import Roster
 from telegram_channel.bridge.router import Look
 from telegram_channel.core import notices
-from telegram_channel.core.access import may_address
+from telegram_channel.core.access import AccessState, may_address
 from telegram_channel.core.ids import ChatId, MessageId, SessionId, ThreadId
 from telegram_channel.core.inbox import DeliveryState, InboxEntry, Move
-from telegram_channel.core.outgoing import ButtonRows, OutMessage, PartlySent, Refused, SendOutcome, Sent
+from telegram_channel.core.outgoing import ButtonRows, OutMessage, PartlySent, Refused, SendOutcome, Sent, Uncertain
 from telegram_channel.core.routing import Member
 from telegram_channel.core.session_buttons import offer_buttons
 from telegram_channel.core.session_words import stranded_back, stranded_offer, stranded_waits
@@ -28,6 +29,8 @@ from telegram_channel.ports import Chat, Clock, Store
 
 _log = logging.getLogger(__name__)
 
+UNCERTAIN_PAUSE_S = 60.0
+"""What may not have been asked is asked once more after this."""
 REFUSED_PAUSE_S = 2.0
 """What a chat refused is not said to it again before."""
 _UNFINISHED = (DeliveryState.STORED, DeliveryState.EMITTED)
@@ -58,12 +61,18 @@ class _Offer:
 class Offers:
     """What chats were asked and told about messages of sessions that have ended."""
 
-    def __init__(self, store: Store, chat: Chat, clock: Clock, roster: Roster) -> None:
+    def __init__(
+        self, store: Store, chat: Chat, clock: Clock, roster: Roster, look_again: Callable[[], None]
+    ) -> None:
+        """`look_again`: what was asked is to be looked at, for what it is about may be settled already."""
         self._store = store
+        self._look_again = look_again
         self._chat = chat
         self._clock = clock
         self._roster = roster
         self._offers: dict[Lot, _Offer] = {}
+        self._not_before_s: dict[Lot, float] = {}
+        """When to ask once more about what may not have been asked (monotonic seconds)."""
         self._telling: dict[tuple[object, ...], asyncio.Task[None]] = {}
 
     def cancel(self) -> None:
@@ -87,10 +96,10 @@ class Offers:
         if lot := self.lot_of(pressed):
             self._offers[lot].settled = True
 
-    def tell(self, plan: StrandedPlan, look: Look) -> None:
+    def tell(self, plan: StrandedPlan, look: Look, state: AccessState) -> None:
         """Ask and tell what the plan leaves to people, and take away what nobody has to decide any more."""
         self._put_away(plan, look)
-        self._speak(plan, look)
+        self._speak(plan, look, state)
 
     def label(self, session: SessionId, look: Look) -> str:
         """What people called a session that has ended."""
@@ -98,28 +107,35 @@ class Offers:
 
     def _put_away(self, plan: StrandedPlan, look: Look) -> None:
         """Take the buttons off what nobody has to decide any more."""
-        left = lots((*plan.offer, *plan.wait))
+        left, inherited = lots((*plan.offer, *plan.wait)), lots(plan.inherit)
         for lot, offer in tuple(self._offers.items()):
             if lot in left:
                 continue
             del self._offers[lot]
             (chat, _), session = lot
-            back = any(one.session == look.heirs.get(session, session) for one in look.members)
-            body = stranded_back(self.label(session, look)) if back else None
+            back = lot in inherited or any(one.session == session for one in look.members)
+            body = stranded_back(self.label(look.heirs.get(session, session), look)) if back else None
             if not offer.settled:
                 self._post((chat, offer.message), self._edited(chat, offer.message, body))
 
-    def _speak(self, plan: StrandedPlan, look: Look) -> None:
+    def _speak(self, plan: StrandedPlan, look: Look, state: AccessState) -> None:
         """Ask, or tell, each spot once about each session."""
         for lot, entries in lots(plan.offer).items():
             new = [one for one in entries if not one.noticed]
+            senders = {one.inbound.place.sender for one in entries}
+            members = tuple(
+                one for one in look.members if any(look.is_open(state, who, one.session) for who in senders)
+            )
+            label = self.label(lot[1], look)
             if offer := self._offers.get(lot):
-                self._refresh(lot, offer, entries, look)
+                self._refresh(lot, offer, len(entries), members, label)
                 if new:
                     self._post((lot, "noted"), self._note(new))
-            elif new:
-                offered = self._offer(lot, new, look.members, self.label(lot[1], look))
-                self._post((lot, "offer"), offered)
+            elif new and not members:
+                self._post((lot, "wait"), self._tell(lot[0], new, stranded_waits(label)))
+            elif new and self._not_before_s.get(lot, -math.inf) <= self._clock.monotonic():
+                self._post((lot, "offer"), self._offer(lot, new, members, label))
+        self._forget_pauses()
         if look.members:  # somebody else is there, and will not get it
             for lot, entries in lots(one for one in plan.wait if one.why and one.why.is_meant).items():
                 if new := [one for one in entries if not one.noticed]:
@@ -128,12 +144,11 @@ class Offers:
         for spot, unread in by_place(plan.notify).items():
             self._post((spot, "unread"), self._tell(spot, unread, notices.unread(len(unread))))
 
-    def _refresh(self, lot: Lot, offer: _Offer, entries: Sequence[InboxEntry], look: Look) -> None:
-        members = look.members
-        if offer.settled or (offer.count, offer.members) == (len(entries), members):
+    def _refresh(self, lot: Lot, offer: _Offer, count: int, members: tuple[Member, ...], label: str) -> None:
+        if offer.settled or (offer.count, offer.members) == (count, members):
             return
-        offer.count, offer.members = len(entries), members
-        body = stranded_offer(len(entries), self.label(lot[1], look))
+        offer.count, offer.members = count, members
+        body = stranded_offer(count, label)
         edit = self._edited(lot[0][0], offer.message, body, offer_buttons(members))
         self._post((lot, "refresh"), edit)
 
@@ -142,11 +157,21 @@ class Offers:
         match await self._say(spot, entries[0].message, body, buttons):
             case Sent(refs=refs) | PartlySent(refs=refs) if refs:
                 self._offers[lot] = _Offer(refs[-1], len(entries), members)
+                self._look_again()
+            case Uncertain() if lot not in self._not_before_s:
+                # Once more, later: nobody decides what nobody has seen.
+                self._not_before_s[lot] = self._clock.monotonic() + UNCERTAIN_PAUSE_S
+                return
             case Refused():
                 return
             case _:
                 pass
         await self._note(entries)
+
+    def _forget_pauses(self) -> None:
+        """Whatever was uncertain so long ago has been said again, or need not be."""
+        oldest_s = self._clock.monotonic() - UNCERTAIN_PAUSE_S
+        self._not_before_s = {lot: at_s for lot, at_s in self._not_before_s.items() if at_s > oldest_s}
 
     async def _tell(self, spot: Spot, entries: Sequence[InboxEntry], body: Styled) -> None:
         """Sent first, remembered after: a crash in between says it twice rather than never."""
@@ -171,8 +196,8 @@ class Offers:
         return outcome
 
     async def _note(self, entries: Sequence[InboxEntry]) -> None:
-        ids = tuple(one.entry for one in entries)
-        await self._store.inbox.advance([Move(ids, _UNFINISHED, noticed=True)])
+        moves = [Move((one.entry,), _UNFINISHED, noticed=True, held_by=one.session) for one in entries]
+        await self._store.inbox.advance(moves)
 
     async def _edited(self, chat: ChatId, message: MessageId, body: Styled | None, buttons: ButtonRows = ()) -> None:
         await self._chat.edit(chat, message, body, buttons)

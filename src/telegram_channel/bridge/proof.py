@@ -92,9 +92,12 @@ def _further_parts(first: InboxEntry, given: Sequence[InboxEntry]) -> list[Inbox
 
 
 async def mark_read(store: Store, entries: Sequence[InboxEntry]) -> None:
-    """Note that the session read what was unproven among `entries`."""
+    """Note that the session read what was unproven among `entries`, without waiting for the disk.
+
+    After a loss of power the session that read it is gone, and was perhaps never answered for.
+    """
     unproven = [entry for entry in entries if entry.state is DeliveryState.EMITTED]
-    await _advance(store, unproven, (DeliveryState.EMITTED,), DeliveryState.READ)
+    await _advance(store, unproven, (DeliveryState.EMITTED,), DeliveryState.READ, durable=False)
 
 
 async def mark_begun_with(store: Store, entries: Sequence[InboxEntry]) -> None:
@@ -115,12 +118,13 @@ async def _advance(
     state: DeliveryState,
     *,
     acknowledged: bool | None = None,
+    durable: bool = True,
 ) -> None:
     """Move entries. A full disk must neither stop an answer nor make a sent one look like a failure."""
     if not entries:
         return
     move = Move(tuple(entry.entry for entry in entries), only_from, state, acknowledged=acknowledged)
     try:
-        await store.inbox.advance([move])
+        await store.inbox.advance([move], durable=durable)
     except StateError as error:
         _log.warning("messages could not be marked as %s: %s", state.value, error)

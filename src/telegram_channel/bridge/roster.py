@@ -5,7 +5,7 @@ for a second. That a process has ended stays true until it is heard of again: th
 have been wrong. One that was killed did not leave the list; once it is gone for good, it is taken off.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -13,15 +13,16 @@ from typing import TypeVar
 from telegram_channel.core.ids import SessionId
 from telegram_channel.core.routing import Member
 from telegram_channel.core.session_names import Named, labels, members
-from telegram_channel.core.succession import Tenure, heirs
+from telegram_channel.core.succession import Tenure, takes_over
 from telegram_channel.ports import Clock, SessionRecord, Store
 
 ALIVE_FOR_S = 1.0
 """How long a process that was seen to run is believed to run."""
 _SILENT_S = 240.0
-"""Who has not been heard of for so long ended then, and not when it was noticed: two beats of a living process."""
+"""Who has not been heard of for so long, and was not seen running, ended then and not when that was noticed: two
+beats of a living process."""
 _NOTICED_WITHIN_S = 15.0
-"""How long before it was noticed a process may have ended; who was started before that may have known it alive."""
+"""How long before it was noticed a process may have ended that nobody had seen running before."""
 _MOST_REMEMBERED = 200
 """Processes, and names of sessions that have ended."""
 
@@ -66,6 +67,8 @@ class Roster:
         """Who has ended, and when each had been heard of last."""
         self._noticed_s: dict[_Process, float] = {}
         """When it was noticed that they had (monotonic seconds)."""
+        self._alive_until_s: dict[_Process, float] = {}
+        """When they were seen running last, where they were."""
         self._called: dict[SessionId, str] = {}
         """What sessions were called last: they are spoken of after their end."""
 
@@ -92,31 +95,41 @@ class Roster:
 
         `records` are the listed processes, `ended` the sessions that have left the list.
         """
-        living = {one.session for one in self.living_of(records)}
         now, now_s = self._clock.now(), self._clock.monotonic()
-        killed = (
-            one for one in records if one.receives and now_s - self._noticed_s.get(_process(one), now_s) < within_s
-        )
         since = now - timedelta(seconds=within_s)
-        left = (one for one in ended if since < one.last_seen_at <= now)
-        gone = {one.session: one for one in (*left, *killed) if one.session not in living}
-        known = (*ended, *records)
-        return tuple(Member(one.session, self.last_label(one.session, known), one.project) for one in gone.values())
+        left = [one for one in ended if since < one.last_seen_at <= now]
+        since_s = now_s - within_s
+        killed = [one for one in records if one.receives and self._noticed_s.get(_process(one), since_s) > since_s]
+        if not left and not killed:
+            return ()
+        living = self.living_of(records)
+        self.members_of(living)
+        there = {one.session for one in living}
+        gone = {one.session: one for one in (*left, *killed) if one.session not in there}
+        return tuple(
+            Member(session, self._called_last(session, living, (one,)), one.project) for session, one in gone.items()
+        )
 
-    async def retire(self, records: Iterable[SessionRecord], after_s: float) -> bool:
+    async def retire(self, records: Sequence[SessionRecord], after_s: float) -> bool:
         """Take off the list whoever was killed more than `after_s` ago, as far as was noticed; whether anybody was.
+
+        It need not be waited for that one comes back which was followed by the next of its project.
 
         Raises:
             StateError: some may be listed still.
         """
         now, now_s = self._clock.now(), self._clock.monotonic()
+        living = self.living_of(records)
         retired = False
         for one in records:
-            if self._runs(one) or now_s - (noticed_s := self._noticed_s.get(_process(one), now_s)) < after_s:
+            if self._runs(one):
                 continue
-            at_least = now - timedelta(seconds=now_s - noticed_s + _NOTICED_WITHIN_S)
-            await self._store.sessions.leave(one.session, one.pid, max(one.last_seen_at, at_least))
-            retired = True
+            noticed_s = self._noticed_s.get(_process(one), now_s)
+            alive_s = self._alive_until_s.get(_process(one), noticed_s - _NOTICED_WITHIN_S)
+            ended_at = max(one.last_seen_at, now - timedelta(seconds=now_s - alive_s))
+            if now_s - noticed_s >= after_s or any(_follows(next_one, one, ended_at) for next_one in living):
+                await self._store.sessions.leave(one.session, one.pid, ended_at)
+                retired = True
         return retired
 
     def members_of(self, living: Sequence[SessionRecord]) -> tuple[Member, ...]:
@@ -136,10 +149,16 @@ class Roster:
         """The same, with the list at hand."""
         living = self.living_of(records)
         self.members_of(living)
-        if session in self._called:
-            return self._called[session]
+        return self._called_last(session, living, [one for one in records if one.session == session])
+
+    def _called_last(
+        self, session: SessionId, living: Sequence[SessionRecord], known: Sequence[SessionRecord]
+    ) -> str:
+        """The same, after the living were given their labels; one that another has by now says that it is old."""
+        if (label := self._called.get(session)) is not None:
+            others = {self._called[one.session] for one in living if one.session != session}
+            return f"{label} (earlier)" if label in others else label
         # It never took messages, or ended before anybody looked; beside those that live, it gets a name of its own.
-        known = [one for one in records if one.session == session]
         return labels(_named(one) for one in (*living, *known)).get(session, "")
 
     def _runs(self, record: SessionRecord) -> bool:
@@ -152,26 +171,27 @@ class Roster:
         seen_s = self._seen_alive_s.get(process)
         if seen_s is not None and now_s - seen_s < ALIVE_FOR_S:
             return True
-        self._seen_alive_s.pop(process, None)
         if self._is_alive(record):
+            self._seen_alive_s.pop(process, None)
             self._seen_alive_s[process] = now_s
             _limit(self._seen_alive_s)
             return True
         self._ended.pop(process, None)
         self._ended[process] = record.last_seen_at
         _limit(self._ended)
-        silent_s = (self._clock.now() - record.last_seen_at).total_seconds()
+        silent_s = (self._clock.now() - record.last_seen_at).total_seconds() if seen_s is None else 0.0
         self._noticed_s[process] = now_s - max(0.0, silent_s - _SILENT_S)
         _limit(self._noticed_s)
+        if (alive_s := self._seen_alive_s.pop(process, None)) is not None:
+            self._alive_until_s[process] = alive_s
+            _limit(self._alive_until_s)
         return False
 
 
-def heirs_of(ended: Iterable[SessionRecord], living: Iterable[SessionRecord]) -> Mapping[SessionId, SessionId]:
-    """Who has taken over from sessions that have ended, for those of which somebody has."""
-    return heirs(
-        (Tenure(one.session, one.project, one.started_at, one.last_seen_at) for one in ended),
-        (Tenure(one.session, one.project, one.started_at) for one in living),
-    )
+def _follows(new: SessionRecord, gone: SessionRecord, ended_at: datetime) -> bool:
+    """Whether a process may be that of a successor; the store knows whether its session was there before."""
+    after = Tenure(new.session, new.project, new.started_at)
+    return takes_over(after, Tenure(gone.session, gone.project, gone.started_at), ended_at)
 
 
 def _process(record: SessionRecord) -> _Process:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from telegram_channel.bridge.roster import Roster, about_session, heirs_of
+from telegram_channel.bridge.roster import Roster, about_session
 from telegram_channel.core.access import AccessState, may_reach
 from telegram_channel.core.ids import ChatId, MessageId, SenderId, SessionId, ThreadId
 from telegram_channel.core.inbox import InboxEntry
@@ -22,8 +22,9 @@ from telegram_channel.core.messages import (
     Place,
     ReactionChange,
 )
-from telegram_channel.core.routing import Member, Route, RoutingFacts, TopicBinding, route
+from telegram_channel.core.routing import Member, Route, RoutingFacts, TopicBinding, Why, route
 from telegram_channel.core.stranding import DEFAULT_RULES
+from telegram_channel.core.succession import heirs
 from telegram_channel.ports import SessionRecord, Store
 
 K = TypeVar("K")
@@ -43,12 +44,12 @@ class Look:
     recent: tuple[Member, ...] = ()
     """Sessions that ended a moment ago and may come back."""
     ended: tuple[SessionRecord, ...] = ()
-    """Sessions that took messages and have left the list."""
+    """Sessions that took messages and have left the list, and when they did."""
     heirs: Mapping[SessionId, SessionId] = field(default_factory=dict)
-    """Who of the living has taken over from sessions that have ended."""
+    """Who stands now for sessions that have ended."""
     bound: Mapping[tuple[ChatId, ThreadId], SessionId] = field(default_factory=dict)
     chosen: dict[ChatId, SessionId] = field(default_factory=dict)
-    """The choice of each chat; whoever has taken over from a session was chosen with it."""
+    """The choice of each chat."""
     authors: Mapping[_Message, SessionId] = field(default_factory=dict)
     """Whose messages of the bot those are that were answered, reacted to or pressed."""
     originals: Mapping[_Message, InboxEntry] = field(default_factory=dict)
@@ -64,8 +65,10 @@ class Look:
 
     def named(self, state: AccessState, sender: SenderId) -> tuple[Member, ...]:
         """The sessions this person may write to by name: also one that is being started again."""
-        recent = (one for one in self.recent if self.is_open(state, sender, one.session))
-        return (*self.open_to(state, sender), *recent)
+        living = self.open_to(state, sender)
+        taken = {one.label.casefold() for one in living}
+        recent = (one for one in self.recent if one.label.casefold() not in taken)
+        return (*living, *(one for one in recent if self.is_open(state, sender, one.session)))
 
     def is_open(self, state: AccessState, sender: SenderId, session: SessionId) -> bool:
         """Whether this person may write to a session, living or not."""
@@ -75,15 +78,30 @@ class Look:
     def session_at(self, place: Place, answers: MessageId | None = None) -> SessionId | None:
         """The session that a place or the answered message means, living or not; None when neither means any."""
         bound = self.bound.get((place.chat, place.thread)) if place.thread else None
-        meant = bound or (self.authors.get((place.chat, answers)) if answers else None)
-        return self.heirs.get(meant, meant) if meant else None
+        return self._now(bound or (self.authors.get((place.chat, answers)) if answers else None))
+
+    def _now(self, session: SessionId | None) -> SessionId | None:
+        """Who stands now for a session that may have ended."""
+        return self.heirs.get(session, session) if session else None
+
+    def heir_of(self, entry: InboxEntry, state: AccessState) -> SessionId | None:
+        """Which of the living gets what was for a session that has ended: none to whom its sender may not write.
+
+        What was said in a topic is for whoever has that now.
+        """
+        place = entry.inbound.place
+        owner = self.bound.get((place.chat, place.thread)) if place.thread and entry.why is Why.TOPIC else None
+        living = {one.session for one in self.open_to(state, place.sender)}
+        heir = self.heirs.get(entry.session) if entry.session else None
+        return next((one for one in (owner, heir) if one in living and one != entry.session), None)
 
     def facts(self, state: AccessState, inbound: Deliverable, addressed: SessionId | None = None) -> RoutingFacts:
         """Everything that says whom one message is for."""
         place, sender = inbound.place, inbound.place.sender
-        bound = self.bound.get((place.chat, place.thread)) if place.thread else None
-        author = self._author(inbound)
-        chosen = self.chosen.get(place.chat)
+        addressed = self._now(addressed)
+        bound = self._now(self.bound.get((place.chat, place.thread)) if place.thread else None)
+        author = self._now(self._author(inbound))
+        chosen = self._now(self.chosen.get(place.chat))
         named = {one for one in (addressed, bound, author, chosen) if one}
         return RoutingFacts(
             members=self.open_to(state, sender),
@@ -93,23 +111,22 @@ class Look:
             chosen=chosen,
             barred=frozenset(one for one in named if not self.is_open(state, sender, one)),
             recent=frozenset(one.session for one in self.recent),
-            heirs=self.heirs,
         )
 
     def _author(self, inbound: Deliverable) -> SessionId | None:
         """Who wrote what is answered, as far as it ever took messages.
 
-        A reaction to words of a session that is gone without a successor means nobody in particular.
+        A reaction to words of a session that is gone without an heir means nobody in particular.
         """
         answered = _answered(inbound)
         author = self.authors.get((inbound.place.chat, answered)) if answered else None
-        there = {one.session for one in self.members} | self.heirs.keys()
         if not isinstance(inbound, ReactionChange):
-            gone = {one.session for one in self.recent} | {one.session for one in self.ended}
-            return author if author in there | gone else None
+            took_messages = (one.session for one in (*self.living, *self.ended, *self.records) if one.receives)
+            return author if author is not None and author in took_messages else None
         original = self.originals.get((inbound.place.chat, inbound.message))
         author = author or (original.session if original else None)
-        return author if author in there else None
+        there = {one.session for one in self.members}
+        return author if self._now(author) in there else None
 
     def route(self, state: AccessState, inbound: Deliverable, addressed: SessionId | None = None) -> Route:
         """Whom one message is for."""
@@ -125,7 +142,6 @@ class Router:
         self._roster = roster
         self._recent_s = recent_s
         self._at_hand: _Rare | None = None
-        self._heirs_found: tuple[object, Mapping[SessionId, SessionId]] | None = None
 
     @property
     def roster(self) -> Roster:
@@ -162,8 +178,7 @@ class Router:
         look = self._seen(rare)
         if chosen is None:
             chosen = await _each(chats, routes.chosen) if len(look.living) + len(look.recent) > 1 else {}
-        look.chosen = {chat: look.heirs.get(session, session) for chat, session in chosen.items()}
-        look.authors, look.originals = authors, originals
+        look.chosen, look.authors, look.originals = chosen, authors, originals
         return look
 
     async def glance(self) -> Look:
@@ -177,28 +192,20 @@ class Router:
     def _seen(self, rare: "_Rare") -> Look:
         roster = self._roster
         living = roster.living_of(rare.records)
-        heirs = self._heirs(rare, living)
         return Look(
             records=rare.records,
             living=living,
             members=roster.members_of(living),
-            recent=self._recent(rare, heirs),
+            recent=self._recent(rare),
             ended=rare.ended,
-            heirs=heirs,
-            bound=_bound(rare.bindings, living),
+            heirs=rare.heirs,
+            bound=_bound(rare.bindings, living, rare.ended),
         )
 
-    def _recent(self, rare: "_Rare", heirs: Mapping[SessionId, SessionId]) -> tuple[Member, ...]:
-        """Who may come back: whoever has a successor will not."""
+    def _recent(self, rare: "_Rare") -> tuple[Member, ...]:
+        """Who may come back: whoever has an heir need not."""
         recent = self._roster.recent_of(rare.records, rare.ended, self._recent_s)
-        return tuple(one for one in recent if one.session not in heirs)
-
-    def _heirs(self, rare: "_Rare", living: Sequence[SessionRecord]) -> Mapping[SessionId, SessionId]:
-        """Found once for the same ended and the same living: every message asks."""
-        key = (rare.ended, tuple((one.session, one.pid) for one in living))
-        if self._heirs_found is None or self._heirs_found[0] != key:
-            self._heirs_found = key, heirs_of(rare.ended, living)
-        return self._heirs_found[1]
+        return tuple(one for one in recent if one.session not in rare.heirs)
 
     async def _as_of_now(self) -> "_Rare":
         """What is at hand, if nothing was changed since by any process; else it is read."""
@@ -212,14 +219,15 @@ class Router:
         if self._at_hand is None:
             return True
         living = self._roster.living_of(self._at_hand.records)
-        return len(living) > 1 or bool(self._recent(self._at_hand, self._heirs(self._at_hand, living)))
+        return len(living) > 1 or bool(self._recent(self._at_hand))
 
     async def _rare(self) -> "_Rare":
         version = await self._store.wait_for_change(-1, 0)  # first: what changes meanwhile makes it old
         records, ended, bindings = await asyncio.gather(
             self._store.sessions.list(), self._store.sessions.ended(), self._store.routes.bindings()
         )
-        return _Rare(version, records, ended, bindings)
+        line = heirs({one.record.session: one.heir for one in ended})
+        return _Rare(version, records, tuple(one.record for one in ended), line, bindings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +237,7 @@ class _Rare:
     version: int
     records: tuple[SessionRecord, ...]
     ended: tuple[SessionRecord, ...]
+    heirs: Mapping[SessionId, SessionId]
     bindings: tuple[TopicBinding, ...]
 
 
@@ -247,16 +256,18 @@ def _is_about_a_message(inbound: Deliverable) -> bool:
 
 
 def _bound(
-    bindings: Sequence[TopicBinding], living: Sequence[SessionRecord]
+    bindings: Sequence[TopicBinding], living: Sequence[SessionRecord], ended: Sequence[SessionRecord]
 ) -> dict[tuple[ChatId, ThreadId], SessionId]:
-    """Whose topics those are; one that was given back is whose it will be in a moment."""
+    """Whose topics those are. One that was given back is whose it will be in a moment, or else still means the last
+    session of its project."""
     bound = {(one.chat, one.thread): one.session for one in bindings if one.session}
     for one in bindings:
         if one.session is None and one.project:
             served = {session for (chat, _), session in bound.items() if chat == one.chat}
             waiting = (peer.session for peer in living if peer.project == one.project and peer.session not in served)
-            if (next_one := next(waiting, None)) is not None:
-                bound[one.chat, one.thread] = next_one
+            before = (peer.session for peer in reversed(ended) if peer.project == one.project)
+            if (means := next(waiting, None) or next(before, None)) is not None:
+                bound[one.chat, one.thread] = means
     return bound
 
 

@@ -136,8 +136,13 @@ class SessionCommands:
         def may_give(entry: InboxEntry) -> bool:
             return look.is_open(state, entry.inbound.place.sender, member.session)
 
-        given, body = await self._dispatch.stranded.take(_offer(press), member, may_give)
-        self._close_offer(press, given, body, post)
+        taken = await self._dispatch.stranded.take(_offer(press), member, may_give)
+        if taken.left and not taken.given:
+            post(self._acknowledged(press, words.barred(), alert=True))
+        elif taken.left:  # what the offer says now follows by itself
+            post(self._acknowledged(press, words.partly_taken(member.label, taken.left)))
+        else:
+            self._close_offer(press, taken.given, taken.say, post)
 
     async def _keep(self, press: ButtonPress, post: Post) -> None:
         waiting, body = await self._dispatch.stranded.keep(_offer(press))

@@ -1,14 +1,12 @@
 """Which of several sessions a message is for: exactly one, or nobody until a person has chosen.
 
-Whoever names a session means that one, or its successor (see `succession`): it is never given to another
-without being asked.
+Whoever names a session means that one, or its heir (see `succession`): it is never given to another without
+being asked.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from types import MappingProxyType
 
 from telegram_channel.core.ids import ChatId, MessageId, SessionId, ThreadId
 
@@ -76,7 +74,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class RoutingFacts:
-    """Everything that says whom one message is for. Sessions that are named here may be dead."""
+    """Everything that says whom one message is for. Sessions that are named here may be dead, and have no heir."""
 
     members: tuple[Member, ...]
     """The living sessions that take messages and are open to this sender."""
@@ -92,8 +90,6 @@ class RoutingFacts:
     """What is not open to this sender, living or not."""
     recent: frozenset[SessionId] = frozenset()
     """What has ended a moment ago and may be back in another: a restart keeps its name and its chats."""
-    heirs: Mapping[SessionId, SessionId] = field(default_factory=lambda: MappingProxyType({}))
-    """Who has taken over from sessions that have ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +134,8 @@ Route = Directed | Undecided | Stranded | Barred | NobodyThere
 def route(facts: RoutingFacts) -> Route:
     """Whom a message is for: the first that applies of `/to`, its topic, what it answers, the choice, the only one.
 
-    Who has ended stands for its successor. Without one, whoever is named, has the topic, or wrote what is answered
-    strands it, and a choice is none; but for the moment that a restart takes, what was chosen is waited for.
+    Whoever is named, has the topic or wrote what is answered, and is not alive, strands it. A choice that is not
+    alive is none; but for the moment that a restart takes, what was chosen is waited for.
     """
     living = {one.session: one for one in facts.members if one.session not in facts.barred}
     meant = ((facts.addressed, Why.NAMED), (facts.bound, Why.TOPIC), (facts.author, Why.REPLY))
@@ -147,12 +143,10 @@ def route(facts: RoutingFacts) -> Route:
         if session:
             if session in facts.barred:
                 return Barred(session, why)
-            if (there := _there(session, facts, living)) is not None:
-                return Directed(there, why)
-            return Stranded(session, why)
+            return Directed(session, why) if session in living else Stranded(session, why)
     if facts.chosen and facts.chosen not in facts.barred:
-        if (there := _there(facts.chosen, facts, living)) is not None:
-            return Directed(there, Why.CHOSEN)
+        if facts.chosen in living:
+            return Directed(facts.chosen, Why.CHOSEN)
         if facts.chosen in facts.recent:
             return Stranded(facts.chosen, Why.CHOSEN)
     match tuple(living.values()):
@@ -162,9 +156,3 @@ def route(facts: RoutingFacts) -> Route:
             return Directed(only.session, Why.ALONE)
         case several:
             return Undecided(several)
-
-
-def _there(session: SessionId, facts: RoutingFacts, living: Mapping[SessionId, Member]) -> SessionId | None:
-    """The session itself, or who has taken over from it, if it is there for this sender."""
-    there = session if session in living else facts.heirs.get(session)
-    return there if there in living else None

@@ -220,6 +220,12 @@ def stranded_taken(label: str) -> Styled:
     return styled("What was kept goes to ", _bold(label), ".")
 
 
+def partly_taken(label: str, left: int) -> Styled:
+    """The answer to a press of an offer's button, when some senders may not write to that session."""
+    rest = "1 message stays: its sender" if left == 1 else f"{left} messages stay: their senders"
+    return styled("What may go there goes to ", _bold(label), f". {rest} may not write to it.")
+
+
 def stranded_back(label: str = "") -> Styled:
     """The offer after the session came back by itself, without buttons."""
     return styled(

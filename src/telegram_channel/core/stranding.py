@@ -1,13 +1,13 @@
 """What becomes of messages whose session died: nothing is lost, and what was meant for it goes to no other unasked.
 
-A session that comes back within a moment under the same id (a restart) keeps its own, and its successor (see
+A session that comes back within a moment under the same id (a restart) keeps its own, and its heir (see
 `succession`) gets them at once. After that moment, what somebody meant for it in particular is offered to the
 others or waits, as configured; everything else is routed anew. What a session was given without a sign of reading
 is given once more, and never a third time.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -30,7 +30,6 @@ class RoutingRules:
 DEFAULT_RULES = RoutingRules()
 
 _UNFINISHED = (DeliveryState.STORED, DeliveryState.EMITTED)
-_NO_HEIRS: Mapping[SessionId, SessionId] = MappingProxyType({})
 _NO_ENDS: Mapping[SessionId, datetime] = MappingProxyType({})
 _Lot = Literal["anew", "inherit", "offer", "wait", "notify", "give_up"]
 _TO_BE_GIVEN: tuple[_Lot, ...] = ("anew", "inherit", "offer", "wait")
@@ -49,7 +48,7 @@ class StrandedPlan:
     anew: tuple[InboxEntry, ...] = ()
     """Nobody meant that session in particular: routed as if it had just arrived."""
     inherit: tuple[InboxEntry, ...] = ()
-    """Meant for a session that another has taken over from, which gets it."""
+    """For a session that has an heir, which gets it."""
     offer: tuple[InboxEntry, ...] = ()
     """The chat is asked who gets it; named in every plan until it was answered."""
     wait: tuple[InboxEntry, ...] = ()
@@ -85,14 +84,14 @@ def restrand(
     rules: RoutingRules = DEFAULT_RULES,
     *,
     kept: Collection[EntryId] = (),
-    heirs: Mapping[SessionId, SessionId] = _NO_HEIRS,
+    heir_of: Callable[[InboxEntry], SessionId | None] = lambda _: None,
 ) -> StrandedPlan:
     """Sort the entries in STORED and EMITTED whose session is not among `living` by what they need.
 
     `gone` says since when a session has been missing (see `gone_since`); one it does not name is missing since
-    `now`. `kept` are entries for which a person chose to keep waiting; `heirs` says who has taken over from whom.
-    Entries that are for nobody yet, for a living session, or in any other state are nobody's business here. Times
-    are aware UTC.
+    `now`. `kept` are entries for which a person chose to keep waiting; `heir_of` says which of the living gets an
+    entry instead of the session it was for, which has ended. Entries that are for nobody yet, for a living session,
+    or in any other state are nobody's business here. Times are aware UTC.
     """
     lots: defaultdict[_Lot, list[InboxEntry]] = defaultdict(list)
     back: list[InboxEntry] = []
@@ -102,7 +101,7 @@ def restrand(
             continue
         since = gone.get(entry.session, now)
         until = since + timedelta(seconds=rules.orphaned_after_s)
-        has_heir = heirs.get(entry.session) in living
+        has_heir = heir_of(entry) is not None
         if since <= now < until and not has_heir:  # before `since`, the clock was set back: nobody waits for that
             waits.append(until)
             continue
@@ -128,10 +127,10 @@ def _lot(entry: InboxEntry, rules: RoutingRules, *, someone_lives: bool, is_kept
         return "give_up" if entry.noticed else "notify"
     if not someone_lives:
         return "wait"
-    if entry.why is None or not entry.why.is_meant:
-        return "anew"
     if has_heir:
         return "inherit"
+    if entry.why is None or not entry.why.is_meant:
+        return "anew"
     return "wait" if is_kept or rules.stranded == "wait" else "offer"
 
 

@@ -1,8 +1,9 @@
-"""Who takes over from a session that has ended: the first one of the same project that was started after it.
+"""Who takes over from a session that has ended: the next one of the same project.
 
 Quitting Claude Code and starting it again in the same project makes a new session. To whoever writes to it from
 a phone it is the same one: the topic, what the chat chose, and replies to what the old one said are for the new
-one. A session that was there before the other ended is another, and inherits nothing.
+one. A session that was there before the other ended is another, and inherits nothing, also when its server is
+started anew. Who has taken over from whom is decided once, and remembered.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,25 +25,36 @@ class Tenure:
     session: SessionId
     project: str
     """Its project directory; absolute, empty when it is not known."""
-    started_at: datetime
-    ended_at: datetime | None = None
-    """None: it lives."""
+    began_at: datetime
+    """When its first process was started."""
 
 
-def heirs(ended: Iterable[Tenure], living: Iterable[Tenure]) -> Mapping[SessionId, SessionId]:
-    """The living session that takes over from each of `ended`, for those that have one.
+def takes_over(new: Tenure, gone: Tenure, ended_at: datetime) -> bool:
+    """Whether a session may take over from one that ended then. Of no known project, none does."""
+    return (
+        new.session != gone.session
+        and bool(gone.project)
+        and new.project == gone.project
+        and new.began_at >= ended_at - CLOCKS_DIFFER
+    )
 
-    A session without a known project has no successor and is nobody's. One that is among the living has not ended,
-    whatever else is said of it.
+
+def heir_of(gone: Tenure, ended_at: datetime, living: Iterable[Tenure]) -> SessionId | None:
+    """Who takes over from a session that ends: of those that may, whoever began first."""
+    may = sorted((one.began_at, one.session) for one in living if takes_over(one, gone, ended_at))
+    return may[0][1] if may else None
+
+
+def heirs(ended: Mapping[SessionId, SessionId | None]) -> Mapping[SessionId, SessionId]:
+    """Who stands now for each session that has ended and has a heir: the last of the line, living or not.
+
+    `ended` are the heirs of all sessions that have ended, as they were decided.
     """
-    here = sorted(living, key=lambda one: (one.started_at, one.session))
-    alive = {one.session for one in here}
     found: dict[SessionId, SessionId] = {}
     for gone in ended:
-        if gone.session in alive or not gone.project or gone.ended_at is None:
-            continue
-        for one in here:
-            if one.project == gone.project and one.started_at >= gone.ended_at - CLOCKS_DIFFER:
-                found[gone.session] = one.session
-                break
+        line = [gone]
+        while (heir := ended.get(line[-1])) is not None and heir not in line:
+            line.append(heir)
+        if len(line) > 1:
+            found[gone] = line[-1]
     return found

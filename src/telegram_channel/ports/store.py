@@ -181,11 +181,26 @@ class SessionRecord:
     """The git branch of the project, empty when there is none."""
 
 
+@dataclass(frozen=True, slots=True)
+class EndedSession:
+    """A session that has left."""
+
+    record: SessionRecord
+    """The process of it that left last; `last_seen_at` says when."""
+    heir: SessionId | None
+    """The session that has taken over from it."""
+
+
 class Sessions(Protocol):
     """The serve processes that are alive, or were until a moment ago."""
 
     async def register(self, record: SessionRecord) -> None:
-        """Add or replace this process (same session and pid); its session has not ended, if it ever had."""
+        """Add or replace this process (same session and pid).
+
+        Where it takes messages, its session has not ended, if it ever had. One that was never there before takes
+        over from those that have ended without a heir, as `core.succession` says, in the same step: it is their
+        heir from now on, and what chats had chosen of them is their choice.
+        """
 
     async def heartbeat(self, session: SessionId, pid: int, at: datetime) -> None:
         """Say that the process is alive."""
@@ -193,17 +208,15 @@ class Sessions(Protocol):
     async def leave(self, session: SessionId, pid: int, at: datetime) -> None:
         """Take the process off the list; one that is not listed changes nothing.
 
-        With the last process of a session that took messages, the session has ended: see `ended`.
+        With the last process of a session that took messages, the session has ended: see `ended`. Somebody who
+        takes over from it is its heir in the same step.
         """
 
     async def list(self) -> tuple[SessionRecord, ...]:
         """Everybody registered, oldest first; the dead among them are the reader's to recognise."""
 
-    async def ended(self) -> tuple[SessionRecord, ...]:
-        """The hundred sessions that took messages and left last, in the order in which they did.
-
-        Each is there once, as the process of it that left last, with `last_seen_at` saying when.
-        """
+    async def ended(self) -> tuple[EndedSession, ...]:
+        """The hundred sessions that took messages and left last, each once, in the order in which they did."""
 
 
 class HealthBoard(Protocol):

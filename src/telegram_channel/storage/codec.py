@@ -177,6 +177,7 @@ WISHES: Document[Wishes] = Document("wishes", shape_of(Wishes))
 SESSION: Document[SessionRecord] = Document(
     "session", shape_of(SessionRecord), version=2, upgrades={1: _session_of_version_2}
 )
+MOMENT: Document[datetime] = Document("moment", shape_of(datetime))
 CHOICE: Document[SessionId] = Document("choice", shape_of(SessionId))
 TOPIC: Document[TopicBinding] = Document("topic", shape_of(TopicBinding))
 QUESTION: Document[Question] = Document("question", shape_of(Question))

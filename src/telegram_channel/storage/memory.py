@@ -4,7 +4,7 @@ Several `MemoryStore`s on one `MemoryDatabase` are several processes on one file
 call raises it, as a full disk or a broken file would make a real store do.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -13,9 +13,9 @@ from telegram_channel.core.access import AccessState
 from telegram_channel.core.audit import AuditRow
 from telegram_channel.core.health import HealthReport
 from telegram_channel.core.ids import BotId, ChatId, SessionId
-from telegram_channel.core.succession import MOST_ENDED
+from telegram_channel.core.succession import MOST_ENDED, Tenure, heir_of, takes_over
 from telegram_channel.errors import StateError, StateUnwritable
-from telegram_channel.ports import Change, SessionRecord, Store
+from telegram_channel.ports import Change, EndedSession, SessionRecord, Store
 from telegram_channel.storage.changes import ChangeFeed
 from telegram_channel.storage.memory_inbox import MemoryInbox
 from telegram_channel.storage.memory_orders import MemoryOrderBook, MemoryWishBook
@@ -144,10 +144,30 @@ class MemorySessions(Part):
     """`ports.Sessions` in memory."""
 
     async def register(self, record: SessionRecord) -> None:
-        """Add or replace this process (same session and pid); its session has not ended, if it ever had."""
-        self._tables.sessions[record.session, record.pid] = record
-        self._tables.ended.pop(record.session, None)
+        """Add or replace this process; a session that was never there before may be an heir."""
+        tables = self._tables
+        known = tables.began.get(record.session)
+        began_at = tables.began[record.session] = min(known or record.started_at, record.started_at)
+        tables.sessions[record.session, record.pid] = record
+        if record.receives:
+            tables.ended.pop(record.session, None)
+            if known is None:
+                self._inherit(Tenure(record.session, record.project, began_at))
         self._store.changed()
+
+    def _inherit(self, new: Tenure) -> None:
+        """Let a session that begins take over from whoever has ended without an heir."""
+        for name, gone in self._tables.ended.items():
+            if gone.heir is None and takes_over(new, self._tenure(gone.record), gone.record.last_seen_at):
+                self._tables.ended[name] = replace(gone, heir=new.session)
+                self._hand_choices_over(name, new.session)
+
+    def _tenure(self, record: SessionRecord) -> Tenure:
+        return Tenure(record.session, record.project, self._tables.began.get(record.session, record.started_at))
+
+    def _hand_choices_over(self, gone: SessionId, heir: SessionId) -> None:
+        choices = self._tables.choices
+        choices.update({chat: heir for chat, session in choices.items() if session == gone})
 
     async def heartbeat(self, session: SessionId, pid: int, at: datetime) -> None:
         """Say that the process is alive; nothing happens when it is not registered."""
@@ -161,19 +181,30 @@ class MemorySessions(Part):
         leaving = tables.sessions.pop((session, pid), None)
         if leaving is None:
             return
-        if leaving.receives and all(one.session != session for one in tables.sessions.values()):
-            tables.ended.pop(session, None)
-            tables.ended[session] = replace(leaving, last_seen_at=at)
-            while len(tables.ended) > MOST_ENDED:
-                del tables.ended[next(iter(tables.ended))]
+        left = [one for one in tables.sessions.values() if one.receives]
+        if leaving.receives and all(one.session != session for one in left):
+            self._end(replace(leaving, last_seen_at=at), left)
+        known = {*tables.ended, *(one.session for one in tables.sessions.values())}
+        tables.began = {one: began_at for one, began_at in tables.began.items() if one in known}
         self._store.changed()
+
+    def _end(self, record: SessionRecord, living: Iterable[SessionRecord]) -> None:
+        """Remember a session that has ended and who takes over, and no more of them than there may be."""
+        ended = self._tables.ended
+        heir = heir_of(self._tenure(record), record.last_seen_at, map(self._tenure, living))
+        ended.pop(record.session, None)
+        ended[record.session] = EndedSession(record, heir)
+        if heir is not None:
+            self._hand_choices_over(record.session, heir)
+        while len(ended) > MOST_ENDED:
+            del ended[next(iter(ended))]
 
     async def list(self) -> tuple[SessionRecord, ...]:
         """Everybody registered, oldest first."""
         records = self._tables.sessions.values()
         return tuple(sorted(records, key=lambda record: (record.started_at, record.session, record.pid)))
 
-    async def ended(self) -> tuple[SessionRecord, ...]:
+    async def ended(self) -> tuple[EndedSession, ...]:
         """The sessions that took messages and left last, in the order in which they did."""
         return tuple(self._tables.ended.values())
 

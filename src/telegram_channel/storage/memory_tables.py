@@ -15,7 +15,7 @@ from telegram_channel.core.pacing import LaneBook
 from telegram_channel.core.permission import Prompt
 from telegram_channel.core.routing import Question, TopicBinding
 from telegram_channel.core.wishes import Wishes
-from telegram_channel.ports import SessionRecord
+from telegram_channel.ports import EndedSession, SessionRecord
 from telegram_channel.storage.changes import ChangeFeed
 
 
@@ -31,7 +31,8 @@ class Tables:
     quarantined: list[QuarantinedUpdate] = field(default_factory=list)
     prompts: dict[PromptId, Prompt] = field(default_factory=dict)
     sessions: dict[tuple[SessionId, int], SessionRecord] = field(default_factory=dict)
-    ended: dict[SessionId, SessionRecord] = field(default_factory=dict)
+    began: dict[SessionId, datetime] = field(default_factory=dict)
+    ended: dict[SessionId, EndedSession] = field(default_factory=dict)
     health: HealthReport | None = None
     orders: dict[tuple[SessionId, OrderKind], Order] = field(default_factory=dict)
     wishes: dict[ChatId, Wishes] = field(default_factory=dict)

@@ -150,9 +150,12 @@ _VERSION_4 = (
         row INTEGER PRIMARY KEY AUTOINCREMENT,
         bot TEXT NOT NULL,
         session TEXT NOT NULL,
+        began_at TEXT NOT NULL,
+        heir TEXT,
         body TEXT NOT NULL,
         UNIQUE (bot, session)
     )""",
+    "ALTER TABLE sessions ADD COLUMN began_at TEXT",
 )
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from telegram_channel.errors import StateError, StateTooNew, StateUnwritable
 from telegram_channel.storage.bell import Bell, Ear, Listener, bell_of, new_ear
@@ -30,6 +30,7 @@ from telegram_channel.storage.sqlite_file import (
     synchronised,
     transaction,
 )
+from telegram_channel.storage.thread_work import Work
 
 T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], T]
@@ -42,42 +43,14 @@ LOOK_AT_BELL_EVERY_S = 0.08
 """How often the bell is looked at while somebody waits and the kernel does not tell that it rang."""
 LOOK_WHEN_BROKEN_EVERY_S = 1.0
 """The same while the database cannot be used, so that nobody spins on an error."""
+TELL_AFTER_S = 0.02
+"""How much later a commit that waits for no disk is announced, unless one that does comes before."""
+TOGETHER_S = 0.001
+"""How long somebody's answer may be kept back, at most, because something else is being read."""
 _PATIENCE_S = 0.48
 """How much longer than asked for a wait takes at most, while the thread waits for another process."""
 _HARMLESS = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 """After these the open file is as good as before, even for reading."""
-
-
-class _Order(Generic[T]):
-    """Something to do on the thread, and where to say how it went."""
-
-    __slots__ = ("future", "loop", "work")
-
-    def __init__(self, work: Callable[[], T]) -> None:
-        self.work = work
-        self.loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[T] = self.loop.create_future()
-
-    def carry_out(self) -> None:
-        """Do it, unless nobody waits for it any more."""
-        if self.future.cancelled():
-            return
-        result, error = None, None
-        try:
-            result = self.work()
-        except BaseException as raised:  # it belongs to whoever waits, and this thread must live on
-            error = raised
-        with suppress(RuntimeError):  # the loop is closed: nobody waits
-            self.loop.call_soon_threadsafe(_tell, self.future, result, error)
-
-
-def _tell(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
-    if future.done():
-        return
-    if error is None:
-        future.set_result(result)
-    else:
-        future.set_exception(error)
 
 
 class Database:
@@ -89,12 +62,14 @@ class Database:
         *,
         busy_timeout_s: float = BUSY_TIMEOUT_S,
         look_every_s: float = LOOK_EVERY_S,
+        tell_after_s: float = TELL_AFTER_S,
         new_ear: Callable[[], Ear | None] = new_ear,
     ) -> None:
         self.path = path
         self._look_every_s = look_every_s
+        self._tell_after_s = tell_after_s
         self._busy_timeout_s = busy_timeout_s
-        self._orders: queue.SimpleQueue[_Order[Any] | None] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[Work[Any] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._feed = ChangeFeed()
         self._bell = Bell(bell_of(path))
@@ -106,17 +81,20 @@ class Database:
         self._identity: tuple[int, int] | None = None
         self._data_version = 0
         self._unannounced = False
+        self._tell_at: float | None = None
+        """When a commit that waited for no disk is to be announced."""
         self._broken = False
 
     async def read(self, job: Job[T]) -> T:
         """What `job` returns, run on one snapshot. Raises `StateError`."""
-        return await self._order(lambda: self._perform(job, write=False, checkpointed=False))
+        return await self._order(lambda: self._perform(job, write=False, checkpointed=False), is_quick=True)
 
     async def write(self, job: Job[T], *, checkpointed: bool = False, durable: bool = True) -> T:
         """What `job` returns; what it wrote is stored as a whole, or nothing of it is there. Raises `StateError`.
 
         `checkpointed` also copies it into the main file at once, so that it is not lost with the `-wal` file.
-        Without `durable` it survives any death of processes, but perhaps not a loss of power.
+        Without `durable` it survives any death of processes, but perhaps not a loss of power; and whoever waits
+        for a change hears of it a moment later, with what follows: it is a note that keeps nobody from their work.
         """
         return await self._order(lambda: self._perform(job, write=True, checkpointed=checkpointed, durable=durable))
 
@@ -130,10 +108,15 @@ class Database:
             self._loop = loop = asyncio.get_running_loop()
             until = loop.time() + timeout_s
             with self._feed.watched():
-                glance = self._order(self._glance)
+                glance = self._order(self._glance, is_quick=True)
                 # The thread may be waiting for another process; even so this call ends in time.
-                await asyncio.wait((glance,), timeout=max(timeout_s, _PATIENCE_S))
-                await self._feed.wait(seen, until - loop.time())
+                alarm = loop.call_later(max(timeout_s, _PATIENCE_S), _let_go, glance)
+                try:
+                    await glance
+                finally:
+                    alarm.cancel()
+                if timeout_s > 0:
+                    await self._feed.wait(seen, until - loop.time())
         if self._closed:
             raise self._is_closed()
         return self._feed.version
@@ -149,7 +132,7 @@ class Database:
         self._feed.close()
         if self._thread is None:
             return
-        last = _Order(self._disconnect)
+        last = Work(self._finish)
         last.future.add_done_callback(lambda _done: self._listener.close())
         self._orders.put(last)
         self._orders.put(None)
@@ -161,15 +144,15 @@ class Database:
         if self._feed.is_watched and not self._closed and self._bell.rang():
             self._order(self._answer_the_bell)
 
-    def _order(self, work: Callable[[], T]) -> asyncio.Future[T]:
+    def _order(self, do: Callable[[], T], *, is_quick: bool = False) -> asyncio.Future[T]:
         if self._closed:
             raise self._is_closed()
         if self._thread is None:
             self._thread = threading.Thread(target=self._serve, name=f"state of {self.path.name}", daemon=True)
             self._thread.start()
-        order = _Order(work)
-        self._orders.put(order)
-        return order.future
+        work = Work(do, is_quick=is_quick)
+        self._orders.put(work)
+        return work.future
 
     def _is_closed(self) -> StateUnwritable:
         return StateUnwritable(f"{self.path} was closed.", "The server is stopping.")
@@ -179,14 +162,11 @@ class Database:
     def _serve(self) -> None:
         next_look = time.monotonic()
         while True:
-            try:
-                order = self._orders.get(timeout=self._rest_s(next_look))
-            except queue.Empty:
-                pass
-            else:
-                if order is None:
+            with suppress(queue.Empty):
+                if not self._carry_out(self._orders.get(timeout=self._rest_s(next_look))):
                     return
-                order.carry_out()
+            if self._tell_at is not None and time.monotonic() >= self._tell_at:
+                self._announce()
             if self._closed or not self._feed.is_watched:
                 continue
             if time.monotonic() >= next_look:
@@ -197,10 +177,30 @@ class Database:
 
     def _rest_s(self, next_look: float) -> float | None:
         """How long there is nothing to do but to wait for orders; None means until there is one."""
-        if not self._feed.is_watched:
-            return None
-        rest_s = max(next_look - time.monotonic(), 0)
-        return rest_s if self._listener.hears else min(rest_s, LOOK_AT_BELL_EVERY_S)
+        moments = [] if self._tell_at is None else [self._tell_at]
+        now = time.monotonic()
+        if self._feed.is_watched:
+            moments.append(next_look if self._listener.hears else min(next_look, now + LOOK_AT_BELL_EVERY_S))
+        return max(min(moments) - now, 0) if moments else None
+
+    def _carry_out(self, work: Work[Any] | None) -> bool:
+        """Do it, and with it what waits behind it and is only to be read; False after the last one there is."""
+        done: list[Work[Any]] = []
+        tell_at = time.monotonic() + TOGETHER_S
+        while work is not None:
+            if not work.is_quick:  # it may take its time
+                Work.tell(done)
+                done = []
+            work.carry_out()
+            done.append(work)
+            if time.monotonic() >= tell_at:
+                break
+            try:
+                work = self._orders.get_nowait()
+            except queue.Empty:
+                break
+        Work.tell(done)
+        return work is not None
 
     def _perform(self, job: Job[T], *, write: bool, checkpointed: bool, durable: bool = True) -> T:
         try:
@@ -223,10 +223,18 @@ class Database:
             if checkpointed:
                 with suppress(sqlite3.Error):  # committed already; only its second copy is missing
                     checkpoint(connection)
-            self._feed.bump()
-            if self._bell.ring() and self._feed.is_watched:
-                self._glance()  # the own ring may have drowned that of another
+            if durable:
+                self._announce()
+            elif self._tell_at is None:
+                self._tell_at = time.monotonic() + self._tell_after_s
         return result
+
+    def _announce(self) -> None:
+        """Wake everybody who waits for a change, here and in other processes."""
+        self._tell_at = None
+        self._feed.bump()
+        if self._bell.ring() and self._feed.is_watched:
+            self._glance()  # the own ring may have drowned that of another
 
     def _misunderstood(self, error: CodecError) -> StateError:
         if isinstance(error, DocumentTooNew):
@@ -260,6 +268,11 @@ class Database:
             raise StateUnwritable(f"{self.path} vanished while it was opened: {error.strerror}.") from None
         self._data_version = _data_version(self._connection)
         return self._connection
+
+    def _finish(self) -> None:
+        if self._tell_at is not None:
+            self._announce()
+        self._disconnect()
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
@@ -299,6 +312,11 @@ class Database:
             self._unannounced = False
             self._feed.bump()
         self._glance()
+
+
+def _let_go(waited_for: asyncio.Future[None]) -> None:
+    if not waited_for.done():
+        waited_for.set_result(None)
 
 
 def _identity(path: Path) -> tuple[int, int]:
