@@ -67,7 +67,7 @@ _log = logging.getLogger(__name__)
 LEASE_EVERY_S = 0.8
 """How often a standby tries to take over: less than half of the two seconds it may take."""
 SOON_S = 0.02
-"""How much later than the message itself its download begins, and prompts are looked after."""
+"""How much later than the message itself its download begins, and prompts, orders and topics are looked after."""
 AT_LEISURE_S = 0.2
 """The same for signs in the chat and for chores: nobody sees the difference."""
 HAND_OVER_S = 0.002
@@ -116,13 +116,14 @@ class Flows:
         self._roster = Roster(base.store, base.clock, _is_alive, self._record)
         self.chat = OwnChat(base.chat, base.store, base.clock, base.courier, base.session.id)
         """In the name of this process's session."""
+        soon = Unhurried(base.store, base.clock, SOON_S)
         self.topics = Topics(
-            *(base.store, base.chat, base.clock, self._record, self._roster), enabled=base.settings.topics == "auto"
+            *(soon, base.chat, base.clock, self._record, self._roster), enabled=base.settings.topics == "auto"
         )
         self.presence = Presence(base.store, base.clock, self._record, partial(_branch, base.launch.project_dir))
         self._polls = False
         self.approvals = Approvals(
-            Unhurried(base.store, base.clock, SOON_S),
+            soon,
             base.chat,
             base.clock,
             base.courier,
@@ -140,7 +141,7 @@ class Flows:
             thread_for=self.topics.thread_for,
         )
         self.obedience = Obedience(
-            *(base.store, self.chat, base.clock, base.courier),
+            *(soon, self.chat, base.clock, base.courier),
             session=base.session.id,
             turn=lambda: base.turns.turn,
             hooks_seen=lambda: base.turns.hooks_seen,
@@ -185,6 +186,7 @@ class Flows:
             while not lease.acquire():
                 await clock.sleep(LEASE_EVERY_S)
             self._polls = True
+            self._roster.look_anew()  # whoever had the lease has ended, perhaps just now
             _log.info("this process receives the messages of bot %s", self._base.store.bot)
             polling = asyncio.create_task(self._poll(say_state))
             try:
@@ -236,7 +238,7 @@ class Flows:
                 Downloads(soon, base.chat, base.clock, base.settings.downloads),
                 Signs(at_leisure, base.chat),
                 TopicKeeper(
-                    *(base.store, base.chat, base.clock, self._roster),
+                    *(soon, base.chat, base.clock, self._roster),
                     orphaned_after_s=base.settings.orphaned_after_s,
                 ),
                 Housekeeping(at_leisure, base.chat, base.clock, secrets.token_bytes),

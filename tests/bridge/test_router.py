@@ -208,6 +208,22 @@ async def test_the_system_is_asked_about_a_process_once_a_second_and_never_after
     assert asked == [1, 2, 1]
 
 
+async def test_whoever_begins_to_poll_asks_anew_who_lives() -> None:
+    """MUST F118: whoever takes over polling finds out at once that the one before has ended."""
+    clock = ManualClock(NOON)
+    store = MemoryStore(BotId("900"), now=clock.now)
+    alive = {1, 2}
+    roster = Roster(store, clock, lambda one: one.pid in alive)
+    for one in (record("polled", 1), record("beside", 2)):
+        await store.sessions.register(one)
+    assert len(await roster.members()) == 2
+    alive.remove(1)
+    await clock.advance(0.01)
+    assert len(await roster.members()) == 2, "an answer is good for a second"
+    roster.look_anew()
+    assert [one.session for one in await roster.members()] == ["beside"]
+
+
 async def test_who_was_taken_for_dead_and_is_heard_of_again_lives() -> None:
     """MUST F25: a clock that is set makes no living session a dead one for good."""
     clock = ManualClock(NOON)

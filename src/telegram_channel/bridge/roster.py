@@ -5,6 +5,7 @@ for a second. That a process has ended stays true until it is heard of again: th
 have been wrong. One that was killed did not leave the list; once it is gone for good, it is taken off.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -69,6 +70,7 @@ class Roster:
         """When it was noticed that they had (monotonic seconds)."""
         self._alive_until_s: dict[_Process, float] = {}
         """When they were seen running last, where they were."""
+        self._anew_since_s = -math.inf
         self._called: dict[SessionId, str] = {}
         """What sessions were called last: they are spoken of after their end."""
 
@@ -109,6 +111,10 @@ class Roster:
         return tuple(
             Member(session, self._called_last(session, living, (one,)), one.project) for session, one in gone.items()
         )
+
+    def look_anew(self) -> None:
+        """Ask of everybody again whether they run: somebody has just ended, as whoever takes over polling knows."""
+        self._anew_since_s = self._clock.monotonic()
 
     async def retire(self, records: Sequence[SessionRecord], after_s: float) -> bool:
         """Take off the list whoever was killed more than `after_s` ago, as far as was noticed; whether anybody was.
@@ -169,7 +175,7 @@ class Roster:
             return False
         now_s = self._clock.monotonic()
         seen_s = self._seen_alive_s.get(process)
-        if seen_s is not None and now_s - seen_s < ALIVE_FOR_S:
+        if seen_s is not None and seen_s >= self._anew_since_s and now_s - seen_s < ALIVE_FOR_S:
             return True
         if self._is_alive(record):
             self._seen_alive_s.pop(process, None)

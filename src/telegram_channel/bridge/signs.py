@@ -67,7 +67,8 @@ class Signs:
     async def _mark(self, entries: Sequence[InboxEntry]) -> None:
         if entries:
             moved: tuple[EntryId, ...] = tuple(entry.entry for entry in entries)
-            await self._store.inbox.advance([Move(moved, _ANY_STATE, acknowledged=True)])
+            # After a loss of power the sign is put there again: that changes nothing in the chat.
+            await self._store.inbox.advance([Move(moved, _ANY_STATE, acknowledged=True)], durable=False)
 
     async def _is_unread(self, entry: InboxEntry) -> bool:
         """Whether it may still bear 👀: asked right before, so that no sign of reading is ever covered."""

@@ -361,9 +361,10 @@ class Store(Protocol):
     async def wait_for_change(self, seen: int, timeout_s: float) -> int:
         """Return the version as soon as it is not `seen`, or after `timeout_s` whatever it is.
 
-        The version changes with every commit: at once for one of this process, within a tenth of a second for
-        one of another, and within about two when its writer could not announce it (it was killed right after the
-        commit, may not write beside the database, or is another program).
+        The version changes with every commit: at once for one of this process, within a tenth of a second for one
+        of this process that was not `durable` and for one of another, and within about two when its writer could
+        not announce it (it was killed right after the commit, may not write beside the database, or is another
+        program).
         Start with `seen=-1` to get the present version. No change is ever missed.
         """
 
