@@ -19,12 +19,13 @@ from telegram_channel.storage.files import was_set_up
 from telegram_channel.storage.schema import KNOWN_BOTS
 from telegram_channel.storage.sqlite_access import SqliteAccessBook, SqliteAuditTrail
 from telegram_channel.storage.sqlite_file import fault, open_database, transaction
+from telegram_channel.storage.sqlite_health import SqliteClosedChats, SqliteHealthBoard
 from telegram_channel.storage.sqlite_inbox import SqliteInbox
 from telegram_channel.storage.sqlite_orders import SqliteOrderBook, SqliteWishBook
 from telegram_channel.storage.sqlite_pace import SqlitePace
-from telegram_channel.storage.sqlite_presence import SqliteClosedChats, SqliteHealthBoard, SqliteSessions
 from telegram_channel.storage.sqlite_prompts import SqlitePromptBook
 from telegram_channel.storage.sqlite_routes import SqliteRouteBook
+from telegram_channel.storage.sqlite_sessions import SqliteSessions
 from telegram_channel.storage.sqlite_worker import BUSY_TIMEOUT_S, Database
 
 
