@@ -5,45 +5,45 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telegram_channel.core.ids import SessionId
-from telegram_channel.core.succession import Tenure, heir_of, heirs
+from telegram_channel.core.succession import Begun, Ended, heir_of, heirs
 from tests.values import later
 
 SHOP, WEB = "/srv/shop", "/srv/web"
 
 
-def tenure(name: str, project: str = SHOP, began_s: float = 0) -> Tenure:
-    return Tenure(SessionId(name), project, later(began_s))
+def begun(name: str, project: str = SHOP, began_s: float = 0) -> Begun:
+    return Begun(SessionId(name), project, later(began_s))
 
 
-GONE, END = tenure("gone"), later(60)
+GONE = Ended(SessionId("gone"), SHOP, later(60))
 
 
 @pytest.mark.parametrize(
     ("living", "expected"),
     [
-        ([tenure("next", began_s=60)], "next"),
-        ([tenure("later", began_s=90), tenure("next", began_s=70)], "next"),
-        ([tenure("beside", began_s=30)], None),
-        ([tenure("next", began_s=58)], "next"),
-        ([tenure("beside", began_s=57.9)], None),
-        ([tenure("beside", began_s=30), tenure("next", began_s=61)], "next"),
-        ([tenure("elsewhere", WEB, began_s=61)], None),
-        ([tenure("below", f"{SHOP}/api", began_s=61)], None),
-        ([tenure("unknown", "", began_s=61)], None),
+        ([begun("next", began_s=60)], "next"),
+        ([begun("later", began_s=90), begun("next", began_s=70)], "next"),
+        ([begun("beside", began_s=30)], None),
+        ([begun("next", began_s=58)], "next"),
+        ([begun("beside", began_s=57.9)], None),
+        ([begun("beside", began_s=30), begun("next", began_s=61)], "next"),
+        ([begun("elsewhere", WEB, began_s=61)], None),
+        ([begun("below", f"{SHOP}/api", began_s=61)], None),
+        ([begun("unknown", "", began_s=61)], None),
         ([], None),
-        ([tenure("gone", began_s=61)], None),
+        ([begun("gone", began_s=61)], None),
     ],
 )
 def test_the_first_of_the_same_project_that_began_after_the_end_takes_over(
-    living: list[Tenure], expected: str | None
+    living: list[Begun], expected: str | None
 ) -> None:
     """MUST F109: the first session of the same project that was started after the end of another takes over from
     it."""
-    assert heir_of(GONE, END, living) == expected
+    assert heir_of(GONE, living) == expected
 
 
 def test_nobody_takes_over_from_a_session_whose_project_is_not_known() -> None:
-    assert heir_of(tenure("gone", ""), END, [tenure("next", "", began_s=61)]) is None
+    assert heir_of(Ended(SessionId("gone"), "", later(60)), [begun("next", "", began_s=61)]) is None
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ entries (`noticed`), so that whoever polls next does not do it again. Nobody wai
 
 import asyncio
 import logging
-import math
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -71,8 +70,8 @@ class Offers:
         self._clock = clock
         self._roster = roster
         self._offers: dict[Lot, _Offer] = {}
-        self._not_before_s: dict[Lot, float] = {}
-        """When to ask once more about what may not have been asked (monotonic seconds)."""
+        self._doubted: set[Lot] = set()
+        """What may not have been asked, and is asked once more."""
         self._telling: dict[tuple[object, ...], asyncio.Task[None]] = {}
 
     def cancel(self) -> None:
@@ -120,7 +119,9 @@ class Offers:
 
     def _speak(self, plan: StrandedPlan, look: Look, state: AccessState) -> None:
         """Ask, or tell, each spot once about each session."""
-        for lot, entries in lots(plan.offer).items():
+        offered = lots(plan.offer)
+        self._doubted &= offered.keys()
+        for lot, entries in offered.items():
             new = [one for one in entries if not one.noticed]
             senders = {one.inbound.place.sender for one in entries}
             members = tuple(
@@ -133,9 +134,8 @@ class Offers:
                     self._post((lot, "noted"), self._note(new))
             elif new and not members:
                 self._post((lot, "wait"), self._tell(lot[0], new, stranded_waits(label)))
-            elif new and self._not_before_s.get(lot, -math.inf) <= self._clock.monotonic():
+            elif new:
                 self._post((lot, "offer"), self._offer(lot, new, members, label))
-        self._forget_pauses()
         if look.members:  # somebody else is there, and will not get it
             for lot, entries in lots(one for one in plan.wait if one.why and one.why.is_meant).items():
                 if new := [one for one in entries if not one.noticed]:
@@ -158,20 +158,17 @@ class Offers:
             case Sent(refs=refs) | PartlySent(refs=refs) if refs:
                 self._offers[lot] = _Offer(refs[-1], len(entries), members)
                 self._look_again()
-            case Uncertain() if lot not in self._not_before_s:
-                # Once more, later: nobody decides what nobody has seen.
-                self._not_before_s[lot] = self._clock.monotonic() + UNCERTAIN_PAUSE_S
+            case Uncertain() if lot not in self._doubted:
+                # Once more, later: nobody decides what nobody has seen. Until then this one is under way.
+                self._doubted.add(lot)
+                await self._clock.sleep(UNCERTAIN_PAUSE_S)
+                self._look_again()
                 return
             case Refused():
                 return
             case _:
                 pass
         await self._note(entries)
-
-    def _forget_pauses(self) -> None:
-        """Whatever was uncertain so long ago has been said again, or need not be."""
-        oldest_s = self._clock.monotonic() - UNCERTAIN_PAUSE_S
-        self._not_before_s = {lot: at_s for lot, at_s in self._not_before_s.items() if at_s > oldest_s}
 
     async def _tell(self, spot: Spot, entries: Sequence[InboxEntry], body: Styled) -> None:
         """Sent first, remembered after: a crash in between says it twice rather than never."""

@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRules:
-    """How long prompts and the client's hooks live, and when prompts of others become ours."""
+    """How long prompts and the client's hooks live, and when those of a session that is gone are closed."""
 
     look_s: float = 10
     """How often open prompts are looked after when nothing else happens."""

@@ -14,7 +14,7 @@ from typing import TypeVar
 from telegram_channel.core.ids import SessionId
 from telegram_channel.core.routing import Member
 from telegram_channel.core.session_names import Named, labels, members
-from telegram_channel.core.succession import Tenure, takes_over
+from telegram_channel.core.succession import Begun, Ended, takes_over
 from telegram_channel.ports import Clock, SessionRecord, Store
 
 ALIVE_FOR_S = 1.0
@@ -196,8 +196,8 @@ class Roster:
 
 def _follows(new: SessionRecord, gone: SessionRecord, ended_at: datetime) -> bool:
     """Whether a process may be that of a successor; the store knows whether its session was there before."""
-    after = Tenure(new.session, new.project, new.started_at)
-    return takes_over(after, Tenure(gone.session, gone.project, gone.started_at), ended_at)
+    after = Begun(new.session, new.project, new.started_at)
+    return takes_over(after, Ended(gone.session, gone.project, ended_at))
 
 
 def _process(record: SessionRecord) -> _Process:

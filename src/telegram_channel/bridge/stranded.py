@@ -172,14 +172,22 @@ class StrandedCare:
         put_out = {one.entry for one in entries if not is_in_book(state, one.inbound.place.sender)}
         moves = [
             Move(tuple(put_out), (*_STORED, *_EMITTED), DeliveryState.EXPIRED),
-            Move(_ids(plan.give_up, put_out), _EMITTED, DeliveryState.EXPIRED),
+            *(
+                Move((one.entry,), _EMITTED, DeliveryState.EXPIRED, held_by=one.session)
+                for one in plan.give_up
+                if one.entry not in put_out
+            ),
         ]
         anew = [one for one in plan.anew if one.entry not in put_out]
         moves += await self._routed(anew, state)
         inherit = [one for one in plan.inherit if one.entry not in put_out]
         moves += _inherited(inherit, heir_of)
-        stays = _ids(plan.back, put_out | {one.entry for one in (*anew, *inherit)})
-        moves.append(Move(stays, _EMITTED, DeliveryState.STORED, redelivered=True))
+        elsewhere = put_out | {one.entry for one in (*anew, *inherit)}
+        moves += [
+            Move((one.entry,), _EMITTED, DeliveryState.STORED, redelivered=True, held_by=one.session)
+            for one in plan.back
+            if one.entry not in elsewhere
+        ]
         if moves := [one for one in moves if one.entries]:
             await self._store.inbox.advance(moves)
 
@@ -279,7 +287,3 @@ def _inherited(entries: Sequence[InboxEntry], heir_of: _HeirOf) -> list[Move]:
         )
         for (gone, heir, was_emitted), ids in going.items()
     ]
-
-
-def _ids(entries: Iterable[InboxEntry], without: set[EntryId]) -> tuple[EntryId, ...]:
-    return tuple(one.entry for one in entries if one.entry not in without)

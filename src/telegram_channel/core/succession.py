@@ -19,29 +19,40 @@ MOST_ENDED = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Tenure:
-    """When a session worked on what. Times are aware UTC."""
+class Begun:
+    """A session, what it works on, and since when."""
 
     session: SessionId
     project: str
     """Its project directory; absolute, empty when it is not known."""
-    began_at: datetime
-    """When its first process was started."""
+    at: datetime
+    """When its first process was started; aware UTC."""
 
 
-def takes_over(new: Tenure, gone: Tenure, ended_at: datetime) -> bool:
-    """Whether a session may take over from one that ended then. Of no known project, none does."""
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A session, what it worked on, and until when."""
+
+    session: SessionId
+    project: str
+    """Its project directory; absolute, empty when it is not known."""
+    at: datetime
+    """When its last process left; aware UTC."""
+
+
+def takes_over(new: Begun, gone: Ended) -> bool:
+    """Whether a session may take over from one that has ended. Of no known project, none does."""
     return (
         new.session != gone.session
         and bool(gone.project)
         and new.project == gone.project
-        and new.began_at >= ended_at - CLOCKS_DIFFER
+        and new.at >= gone.at - CLOCKS_DIFFER
     )
 
 
-def heir_of(gone: Tenure, ended_at: datetime, living: Iterable[Tenure]) -> SessionId | None:
+def heir_of(gone: Ended, living: Iterable[Begun]) -> SessionId | None:
     """Who takes over from a session that ends: of those that may, whoever began first."""
-    may = sorted((one.began_at, one.session) for one in living if takes_over(one, gone, ended_at))
+    may = sorted((one.at, one.session) for one in living if takes_over(one, gone))
     return may[0][1] if may else None
 
 

@@ -13,7 +13,7 @@ from telegram_channel.core.access import AccessState
 from telegram_channel.core.audit import AuditRow
 from telegram_channel.core.health import HealthReport
 from telegram_channel.core.ids import BotId, ChatId, SessionId
-from telegram_channel.core.succession import MOST_ENDED, Tenure, heir_of, takes_over
+from telegram_channel.core.succession import MOST_ENDED, Begun, Ended, heir_of, takes_over
 from telegram_channel.errors import StateError, StateUnwritable
 from telegram_channel.ports import Change, EndedSession, SessionRecord, Store
 from telegram_channel.storage.changes import ChangeFeed
@@ -152,18 +152,18 @@ class MemorySessions(Part):
         if record.receives:
             tables.ended.pop(record.session, None)
             if known is None:
-                self._inherit(Tenure(record.session, record.project, began_at))
+                self._inherit(Begun(record.session, record.project, began_at))
         self._store.changed()
 
-    def _inherit(self, new: Tenure) -> None:
+    def _inherit(self, new: Begun) -> None:
         """Let a session that begins take over from whoever has ended without an heir."""
         for name, gone in self._tables.ended.items():
-            if gone.heir is None and takes_over(new, self._tenure(gone.record), gone.record.last_seen_at):
+            if gone.heir is None and takes_over(new, _end_of(gone.record)):
                 self._tables.ended[name] = replace(gone, heir=new.session)
                 self._hand_choices_over(name, new.session)
 
-    def _tenure(self, record: SessionRecord) -> Tenure:
-        return Tenure(record.session, record.project, self._tables.began.get(record.session, record.started_at))
+    def _begun(self, record: SessionRecord) -> Begun:
+        return Begun(record.session, record.project, self._tables.began.get(record.session, record.started_at))
 
     def _hand_choices_over(self, gone: SessionId, heir: SessionId) -> None:
         choices = self._tables.choices
@@ -191,7 +191,7 @@ class MemorySessions(Part):
     def _end(self, record: SessionRecord, living: Iterable[SessionRecord]) -> None:
         """Remember a session that has ended and who takes over, and no more of them than there may be."""
         ended = self._tables.ended
-        heir = heir_of(self._tenure(record), record.last_seen_at, map(self._tenure, living))
+        heir = heir_of(_end_of(record), map(self._begun, living))
         ended.pop(record.session, None)
         ended[record.session] = EndedSession(record, heir)
         if heir is not None:
@@ -207,6 +207,10 @@ class MemorySessions(Part):
     async def ended(self) -> tuple[EndedSession, ...]:
         """The sessions that took messages and left last, in the order in which they did."""
         return tuple(self._tables.ended.values())
+
+
+def _end_of(record: SessionRecord) -> Ended:
+    return Ended(record.session, record.project, record.last_seen_at)
 
 
 class MemoryHealthBoard(Part):

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from telegram_channel.core.ids import BotId, SessionId
-from telegram_channel.core.succession import MOST_ENDED, Tenure, heir_of, takes_over
+from telegram_channel.core.succession import MOST_ENDED, Begun, Ended, heir_of, takes_over
 from telegram_channel.ports import EndedSession, SessionRecord
 from telegram_channel.storage.codec import CHOICE, MOMENT, SESSION, time_text
 from telegram_channel.storage.sqlite_worker import Database
@@ -28,7 +28,7 @@ class SqliteSessions:
             if record.receives:
                 self._forget_end(connection, record.session)
                 if known is None:
-                    self._inherit(connection, Tenure(record.session, record.project, began_at))
+                    self._inherit(connection, Begun(record.session, record.project, began_at))
 
         await self._database.write(add)
 
@@ -64,7 +64,6 @@ class SqliteSessions:
 
     async def list(self) -> tuple[SessionRecord, ...]:
         """Everybody registered, oldest first."""
-
         return await self._database.read(self._listed)
 
     async def ended(self) -> tuple[EndedSession, ...]:
@@ -95,14 +94,14 @@ class SqliteSessions:
         ]
         return min(times, default=None)
 
-    def _inherit(self, connection: sqlite3.Connection, new: Tenure) -> None:
+    def _inherit(self, connection: sqlite3.Connection, new: Begun) -> None:
         """Let a session that begins take over from whoever has ended without an heir."""
         rows = connection.execute(
-            "SELECT began_at, body FROM ended_sessions WHERE bot = ? AND heir IS NULL", (self._bot,)
+            "SELECT body FROM ended_sessions WHERE bot = ? AND heir IS NULL", (self._bot,)
         ).fetchall()
-        for began_at, body in rows:
+        for (body,) in rows:
             record = SESSION.decode(body)
-            if takes_over(new, Tenure(record.session, record.project, MOMENT.decode(began_at)), record.last_seen_at):
+            if takes_over(new, Ended(record.session, record.project, record.last_seen_at)):
                 connection.execute(
                     "UPDATE ended_sessions SET heir = ? WHERE bot = ? AND session = ?",
                     (new.session, self._bot, record.session),
@@ -113,11 +112,11 @@ class SqliteSessions:
         """Remember a session that has ended and who takes over, and no more of them than there may be."""
         others = [one for one in self._listed(connection) if one.receives and one.session != record.session]
         living = [
-            Tenure(one.session, one.project, self._began_at(connection, one.session) or one.started_at)
+            Begun(one.session, one.project, self._began_at(connection, one.session) or one.started_at)
             for one in others
             if one.project == record.project
         ]
-        heir = heir_of(Tenure(record.session, record.project, began_at), record.last_seen_at, living)
+        heir = heir_of(Ended(record.session, record.project, record.last_seen_at), living)
         self._forget_end(connection, record.session)
         connection.execute(
             "INSERT INTO ended_sessions (bot, session, began_at, heir, body) VALUES (?, ?, ?, ?, ?)",
